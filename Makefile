@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+# The commands of Quire: every target with one line of help (`make help`).
+#
+# This file holds what people type; the rules that turn sources into files stand in
+# platform/tools/build.mk.  The targets first install what is missing (`make deps`), then call make
+# again with all processors, so that a fresh machine needs only git and make.  All output lies in
+# build/, and `make clean` removes that folder.
+
+# ---- Variables of the command line -------------------------------------------------------------
+# BUILD=release|debug   which build (debug has assertions and checks the invariants)
+# BOARD=virt            the machine: a folder of platform/ that holds a board.ini
+# HARTS=n MEM=256M      processors and memory of the machine
+# DEMO=name             run the system user/demo/NAME.dts in place of user/init/system.dts
+# ADD=file              give the machine this file as its initrd (a cpio archive in newc format)
+# SEED=n                start value of whatever is random
+# AD=off                a machine whose processor does not set the accessed and dirty bits itself
+# ASID=off              the kernel uses no address space identifiers
+# V=1                   show each command of the build, and every line of the demonstration
+# DEPS=no               install nothing, print only
+# T=name                of `make unit`: run this test alone
+BUILD := release
+BOARD := virt
+HARTS :=
+MEM :=
+DEMO :=
+ADD :=
+SEED :=
+AD := on
+ASID := on
+V := 0
+DEPS := yes
+T :=
+# BUNDLE=name: any other bundle (see platform/tools/build.mk); `none` is the kernel alone.
+BUNDLE := $(or $(DEMO),run)
+
+# What the targets of this file hand on to the machine.
+RUN_FLAGS = --board '$(BOARD)' --harts '$(HARTS)' --mem '$(MEM)' --initrd '$(ADD)' \
+	--seed '$(SEED)' --ad '$(AD)' --asid '$(ASID)' --verbose '$(V)'
+
+ifeq ($(filter $(BUILD),release debug),)
+$(error BUILD=$(BUILD) is not known: use BUILD=release or BUILD=debug)
+endif
+ifeq ($(filter $(V),0 1),)
+$(error V=$(V) is not known: use V=1 to show every command, or leave it away)
+endif
+ifeq ($(filter $(DEPS),yes no),)
+$(error DEPS=$(DEPS) is not known: use DEPS=no to install nothing, or leave it away)
+endif
+
+.DEFAULT_GOAL := image
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+export PYTHONDONTWRITEBYTECODE := 1
+export LC_ALL := C.UTF-8
+
+# Debian's own interpreter first: one that was put before it may be slow or old.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+
+include platform/tools/build.mk
+
+# build_goals GOALS: make them with all processors.  A first look counts the steps to come, so that
+# each prints `n of m`.
+build_goals = steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | grep -c '^echo "  \['); \
+	$(MAKE) -j$(JOBS) STEPS=$$steps $(1)
+
+# ---- The commands ------------------------------------------------------------------------------
+.PHONY: help image run test check bench gdb mutants clean deps doctor unit format kernel
+
+help: ## this list
+	@echo "Quire: make TARGET [VARIABLE=value ...]"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@echo
+	@sed -n 's/^# \([A-Z].*=.*[^ ]   *.*\)/  \1/p' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "Systems to run: $(sort $(BUNDLES)) (DEMO=name takes one of user/demo)"
+
+image: deps-quiet ## build the bootable image: build/BUILD/NAME/Image
+	+@$(call build_goals,bundle-$(BUNDLE))
+	@echo "image: $(OUT)/$(BUNDLE)/Image"
+
+run: deps-quiet ## build the image and boot it in QEMU; ends with the demonstration's exit status
+	+@$(call build_goals,bundle-$(BUNDLE))
+	@$(PYTHON) platform/tools/run.py $(RUN_FLAGS) $(OUT)/$(BUNDLE)
+
+test: deps-quiet ## every test, in release and debug; results in build/test.tap
+	+@failed=; for b in release debug; do \
+		echo "test: building $$b"; \
+		$(call build_goals,BUILD=$$b test-images) || failed="$$failed $$b"; done; \
+	echo "test: building the unit tests"; \
+	$(call build_goals,unit-programs) || failed="$$failed unit"; \
+	$(PYTHON) test/tools/run_tests.py --failed-builds "$$failed" --seed '$(SEED)' $(TEST_FLAGS)
+
+check: deps-quiet ## 45 seconds: format, gcc and clang, include arrows, unit tests, licence lines
+	+@MAKE='$(MAKE)' $(PYTHON) test/tools/check.py --jobs $(JOBS)
+
+unit: deps-quiet ## the host unit tests alone; T=name for one of them
+	+@$(call build_goals,$(if $(T),$(UNIT_OUT)/$(T),unit-programs)) && \
+	$(PYTHON) test/tools/run_tests.py --sets unit --only '$(T)' --out build/unit.tap
+
+bench: deps-quiet ## measure, print the table and write build/bench.json
+	+@$(call build_goals,BUILD=release bundle-bench bundle-run)
+	@$(PYTHON) test/tools/bench.py
+
+gdb: deps-quiet ## boot stopped at the first kernel instruction, with gdb attached
+	+@$(call build_goals,bundle-$(BUNDLE))
+	@$(PYTHON) platform/tools/debug.py $(RUN_FLAGS) $(OUT)/$(BUNDLE) -- $(GDBFLAGS)
+
+mutants: deps-quiet ## an hour: break the source on purpose, see that a test notices
+	+@MAKE='$(MAKE)' $(PYTHON) test/tools/mutants.py $(MUTANT_FLAGS)
+
+kernel: deps-quiet ## the kernel alone, with an empty bundle
+	+@$(call build_goals,bundle-none)
+	@echo "kernel: $(OUT)/none/kernel.elf"
+
+format: deps-quiet ## rewrite the C files in the project's layout
+	@clang-format -i $(FORMAT_FILES)
+
+clean: ## remove build/, which holds all output
+	@rm -rf build
+
+deps: ## print the apt line, then install what is missing (DEPS=no prints only)
+	@sh platform/tools/deps.sh $(if $(filter no,$(DEPS)),print,install)
+
+doctor: ## each tool: wanted and found version
+	@sh platform/tools/doctor.sh
+
+# The same as `deps`, but silent when nothing is missing; it comes before every other target.
+.PHONY: deps-quiet
+deps-quiet:
+	@sh platform/tools/deps.sh $(if $(filter no,$(DEPS)),quiet-print,quiet)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Start a machine under QEMU and follow its console: the module behind `make run`, `gdb` and `test`.
+
+A board is a folder of platform/ with a board.ini.  With one hart the machine counts instructions
+(-icount), so that what it prints is the same on each run; with more it does not.  The kernel ends
+QEMU itself, through the test finisher of the machine, with a real exit status; whoever does not end
+in time is killed, and that is reported apart from any status.
+"""
+
+import configparser
+import os
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+
+import symbolise
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class BadValue(Exception):
+    """A variable of the command line has a value that cannot be used; the text says what to do."""
+
+
+class Result:
+    """How a run ended: QEMU's status (None if it was killed) and all that the console printed."""
+
+    def __init__(self, status, output, seconds):
+        self.status = status
+        self.output = output
+        self.seconds = seconds
+
+
+def size(text, name):
+    """A memory size such as 256M or 1G, in bytes."""
+    match = re.fullmatch(r"([0-9]+)([MG])", text)
+    if not match:
+        raise BadValue("%s=%s is no size: use a number with M or G, for example %s=256M"
+                       % (name, text, name))
+    return int(match.group(1)) << (20 if match.group(2) == "M" else 30)
+
+
+def boards():
+    """The names of the boards that QEMU can run."""
+    folder = os.path.join(ROOT, "platform")
+    return sorted(n for n in os.listdir(folder)
+                  if os.path.exists(os.path.join(folder, n, "board.ini")))
+
+
+def load_board(name):
+    """The description of a board, from its board.ini."""
+    if name not in boards():
+        raise BadValue("BOARD=%s is not known: use one of %s" % (name, ", ".join(boards())))
+    board = configparser.ConfigParser()
+    board.read(os.path.join(ROOT, "platform", name, "board.ini"))
+    return board
+
+
+def version(program):
+    """QEMU's version as a pair of numbers."""
+    try:
+        text = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    except OSError as e:
+        raise BadValue("%s does not start (%s): `make deps` installs it" % (program, e.strerror))
+    match = re.search(r"version (\d+)\.(\d+)", text)
+    return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+def no_ad_flags(program):
+    """The options for a processor that leaves the A and D bits to software."""
+    have = version(program)
+    if have < (8, 1):
+        raise BadValue("AD=off: this QEMU is %d.%d, which always sets the A and D bits; "
+                       "version 8.1 or later is needed" % have)
+    return ["-cpu", "rv64,svadu=off" + (",svade=on" if have >= (9, 2) else "")]
+
+
+def number(text, name, low, high):
+    """A whole number in a range."""
+    if not re.fullmatch(r"[0-9]+", text) or not low <= int(text) <= high:
+        raise BadValue("%s=%s cannot be: use a whole number from %d to %d" % (name, text, low, high))
+    return int(text)
+
+
+def on_off(text, name):
+    if text not in ("on", "off"):
+        raise BadValue("%s=%s is not known: use %s=on or %s=off" % (name, text, name, name))
+    return text == "on"
+
+
+def command(board="virt", harts="", mem="", kernel=None, initrd="", seed="", ad="on", asid="on",
+            verbose="0", arguments=(), serial=("-serial", "mon:stdio")):
+    """The QEMU command line; every value is a text as the user typed it, "" = the board's own."""
+    ini = load_board(board or "virt")
+    program = ini["qemu"]["program"]
+    count = number(harts or ini["board"]["harts"], "HARTS", 1, int(ini["board"]["max_harts"]))
+    memory = mem or ini["board"]["mem"]
+    low, high = ini["board"]["min_mem"], ini["board"]["max_mem"]
+    if not size(low, "MEM") <= size(memory, "MEM") <= size(high, "MEM"):
+        raise BadValue("MEM=%s cannot be: use a size from %s to %s" % (memory, low, high))
+    line = [program] + ini["qemu"]["arguments"].split()
+    line += ["-smp", str(count), "-m", memory, "-display", "none", *serial]
+    if count == 1:
+        line += ["-icount", "shift=0,sleep=off"]
+    words = list(arguments)
+    if not on_off(asid, "ASID"):
+        words.append("asid=off")
+    if seed:
+        words.append("seed=%d" % number(seed, "SEED", 0, (1 << 64) - 1))
+    if verbose == "1":
+        words.append("v=1")
+    if words:
+        line += ["-append", " ".join(words)]
+    if initrd:
+        if not os.path.isfile(initrd):
+            raise BadValue("ADD=%s: there is no such file" % initrd)
+        line += ["-initrd", initrd]
+    if not on_off(ad, "AD"):
+        line += no_ad_flags(program)
+    if kernel:
+        line += ["-kernel", kernel]
+    return line
+
+
+class Console:
+    """Passes on what the machine prints, at once, and completes the lines of a backtrace."""
+
+    def __init__(self, elf, live):
+        self.elf = elf
+        self.live = live
+        self.line = b""
+        self.text = bytearray()
+
+    def emit(self, data):
+        self.text += data
+        if self.live:
+            os.write(1, data)
+
+    def feed(self, data):
+        for part in data.splitlines(keepends=True):
+            body = part.rstrip(b"\r\n")
+            self.line += body
+            self.emit(body)
+            if part.endswith(b"\n"):
+                line = self.line.decode(errors="replace")
+                self.emit(symbolise.place(self.elf, line).encode() + part[len(body):])
+                self.line = b""
+            elif len(body) < len(part):
+                self.emit(part[len(body):])
+
+
+def run(line, elf, limit=None, live=False, stdin=subprocess.DEVNULL):
+    """Run a command line made by command() until it ends, or for at most `limit` seconds."""
+    console = Console(elf, live)
+    terminal = None
+    if stdin is None and sys.stdin.isatty():
+        terminal = termios.tcgetattr(0)
+    begin = time.monotonic()
+    try:
+        process = subprocess.Popen(line, stdin=stdin, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+    except OSError as e:
+        raise BadValue("%s does not start (%s): `make deps` installs it" % (line[0], e.strerror))
+    killed = False
+    try:
+        while True:
+            left = None if limit is None else limit - (time.monotonic() - begin)
+            if left is not None and left <= 0:
+                killed = True
+                break
+            if select.select([process.stdout], [], [], left)[0]:
+                data = os.read(process.stdout.fileno(), 65536)
+                if not data:
+                    break
+                console.feed(data)
+    finally:
+        if killed or sys.exc_info()[0]:
+            process.kill()
+        status = process.wait()
+        process.stdout.close()
+        if stdin is None:
+            os.set_blocking(0, True)  # QEMU does not when it is killed
+        if terminal:
+            termios.tcsetattr(0, termios.TCSADRAIN, terminal)
+    return Result(None if killed else status, console.text.decode(errors="replace"),
+                  time.monotonic() - begin)
