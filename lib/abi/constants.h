@@ -32,7 +32,7 @@ enum object_right {
     RIGHTS_ALL = 0x7f,
 };
 
-enum operation {
+enum operation_number {
 #define RIGHT(object, name, value, text)
 #define OP(object, number, name, rights, nargs, args, text) OP_##object##_##name = number,
 #include "lib/abi/all.def"

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Invocation: a system call on a kernel object, from the registers to the object's function.
+ *
+ * Dispatch (invoke.c) looks the capability up, tests rights and length against the operation's
+ * entry, calls the function, and writes status and results back.  The entries come from the .def
+ * files, by way of kernel/core/operations.h.  A debug kernel panics when a function returns a
+ * status that its ERR lines do not list.
+ */
+#ifndef KERNEL_CORE_INVOKE_H
+#define KERNEL_CORE_INVOKE_H
+
+#include "kernel/object/object.h"
+#include "kernel/object/thread.h"
+
+struct invocation {
+    struct thread *thread;   /* who asks */
+    struct slot *slot;       /* the invoked capability; copy its badge before anything deletes it */
+    unsigned nwords;         /* words in the message */
+    word_t tag;
+    word_t results[16];      /* word 0.. of the reply; beyond 6 go to the buffer */
+    unsigned nresults;
+    word_t detail;           /* of an error */
+    bool no_reply;           /* the caller waits, runs elsewhere or is gone: write nothing */
+};
+
+typedef status_t operation_fn(struct object *o, struct invocation *inv);
+
+/* One operation; a type's list is indexed by operation number (a gap: fn NULL, name NULL). */
+struct operation {
+    operation_fn *fn;
+    const char *name;
+    u8 rights;
+    u8 nargs;
+};
+
+/* A status that an operation may return besides OK and those of any.def. */
+struct operation_error {
+    u8 operation;
+    u8 status;
+};
+
+struct operation_table {
+    const struct operation *operations;
+    unsigned noperations;
+    const struct operation_error *errors;
+    unsigned nerrors;
+};
+
+/* Message word i of the invocation, from registers or the buffer; each word is read once. */
+word_t inv_word(const struct invocation *inv, unsigned i);
+
+/* Report an error: `return inv_fail(inv, ST_BAD_ARG, 2);` */
+static inline status_t inv_fail(struct invocation *inv, status_t status, word_t detail)
+{
+    inv->detail = detail;
+    return status;
+}
+static inline void inv_result(struct invocation *inv, word_t value)
+{
+    inv->results[inv->nresults++] = value;
+}
+
+/* The slot of that number in the caller's cspace; NULL for an empty slot, slot 0, or outside. */
+struct slot *inv_lookup(const struct invocation *inv, word_t number);
+/* The caller's slot of that number, for a new capability: *status is BAD_ARG (0 or outside) or
+ * OCCUPIED when NULL is returned. */
+struct slot *inv_destination(const struct invocation *inv, word_t number, status_t *status);
+
+/* The slot of that number in the caller's cspace if it holds `type` with all `rights`, else NULL. */
+struct slot *inv_capability(const struct invocation *inv, word_t number, enum object_type type,
+                            unsigned rights);
+
+/* SYS_CALL or SYS_SEND on a kernel object (ipc.c handles endpoints): runs it and writes the reply
+ * into the caller's registers.  Returns the status, for SYS_REPLY_RECV; *result = first result. */
+status_t invoke_object(struct thread *t, struct slot *slot, word_t tag, word_t *result);
+
+/* Write a reply with a status and detail (or results) into a thread's registers. */
+void reply_status(struct thread *t, status_t status, word_t detail);
+void reply_words(struct thread *t, word_t tag, word_t badge, const word_t *words, unsigned n);
+
+#endif

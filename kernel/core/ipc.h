@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages: call, send, recv, reply; and how exceptions, events and faults reach a receiver.
+ *
+ * Registers of a waiting thread stay in its control block; a message is copied once, from the
+ * sender's block and buffer to the receiver's, at the moment the two meet.
+ */
+#ifndef KERNEL_CORE_IPC_H
+#define KERNEL_CORE_IPC_H
+
+#include "kernel/object/endpoint.h"
+#include "kernel/object/thread.h"
+
+/* Entry from user mode by ecall: decodes the tag and does it.  Returns the thread to run (the
+ * caller in assembly enters it), having gone through the scheduler; idles when there is none. */
+struct thread *syscall_enter(struct thread *t);
+
+/* The thread cannot go on: tell its handler (it waits as in a call), or, without one, print the
+ * report on the console and leave it STOPPED.  `status` is the label, `access` ACCESS_* or scause. */
+void exception_raise(struct thread *t, status_t status, unsigned access, u64 address);
+
+/* A served object has something in its queue: deliver to a waiting receiver, or queue the object
+ * at the endpoint.  Called after each change to the object's queue. */
+struct served;
+void ipc_object_has_news(struct served *s);
+
+/* Take a waiting thread out of whatever it waits for, without waking it (kill, unbind): endpoint
+ * queues, notification, ticket, reply.  State is left to the caller. */
+void ipc_cancel(struct thread *t);
+
+/* Bits for the bound receiver `t`, which is RECEIVING: deliver them as MSG_NOTIFY and wake it. */
+void ipc_deliver_bits(struct thread *t, u64 bits);
+
+/* Everyone queued at a dying endpoint hears CANCELLED. */
+void ipc_endpoint_died(struct endpoint *e);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scheduling: which context runs, and which thread a context animates.
+ *
+ * The run queue holds the contexts whose thread is READY, the running one included, one ring per
+ * priority and a bit map of rings.  IPC and faults lend contexts (sched_lend): the queue does not
+ * change, only whom the context animates.  A thread that becomes READY without a context takes its
+ * home context (schedule_ready); a passive thread without a home waits until someone lends.
+ *
+ * Lock: the kernel lock, either mode, plus one hart (a run queue per hart comes with more harts).
+ */
+#ifndef KERNEL_CORE_SCHEDULE_H
+#define KERNEL_CORE_SCHEDULE_H
+
+#include "kernel/object/sched.h"
+#include "kernel/object/thread.h"
+
+/* state becomes READY; runs on its present context, else on its parked home. */
+void schedule_ready(struct thread *t);
+/* state becomes `state`; its context, if it still has one, leaves the run queue. */
+void schedule_block(struct thread *t, unsigned state);
+
+/*
+ * `from`, which has just stopped being READY (state set, context still queued or not), lends its
+ * context to `to`, which becomes READY on it.  If `from` has no context, `to` becomes READY on its
+ * own.  A context that `to` had goes back to where it belongs first.
+ */
+void sched_lend(struct thread *from, struct thread *to);
+/* `t` gives a borrowed context back to its lender (not made READY by this); if `t` is READY it goes
+ * on with its home context, or is stranded.  No loan: nothing happens. */
+void sched_return(struct thread *t);
+/* `t` is leaving for good: give back what it borrowed, cut what it lent; a thread animated by a
+ * context that vanishes falls back to the nearest lender's home context. */
+void sched_detach(struct thread *t);
+/* A context is going away: whoever it animates falls back likewise; leaves the run queue. */
+void sched_vanish(struct sched *s);
+
+/* The thread that the hart runs next (highest priority, ring order); NULL: idle. */
+struct thread *schedule_pick(void);
+/* Timer tick: count it, take turns within a priority. */
+void schedule_tick(void);
+/* Put the current context behind others of its priority. */
+void schedule_yield(void);
+void schedule_check(void); /* debug: C1, C2, I5, T1, T2 */
+
+#endif

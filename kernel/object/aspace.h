@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address space: a page table, the regions mapped in it, and the hint that makes the next fault
+ * near the last one cheap.
+ *
+ * The page table is a radix tree of depth 3 whose root shares the kernel's upper half.  Page-table
+ * nodes are paid by the address space's bank.  A node is freed at unmap when no region overlaps the
+ * range it covers, so the address of a PTE kept by a waiting thread stays valid as long as its
+ * region does.
+ */
+#ifndef KERNEL_OBJECT_ASPACE_H
+#define KERNEL_OBJECT_ASPACE_H
+
+#include "kernel/object/memory.h"
+#include "kernel/object/region.h"
+
+/* Region, 2 MiB table and index leaf of the last fault, in one compare.  length 0 = empty. */
+struct aspace_hint {
+    u64 start;  /* first address for which the rest holds */
+    u64 length; /* bytes; within one region, one page-table leaf and one index leaf */
+    struct region *region;
+    u64 *pte;   /* of `start` */
+    u64 *slot;  /* of `start`'s page */
+    u64 index;  /* page index of `start` */
+};
+
+#define ASPACE_BUFFERS 512 /* thread buffer pages: one page-table leaf node */
+
+/*
+ * A1 every leaf PTE below USER_REGION_TOP lies in a region and shows the frame of its page's slot,
+ *    with no more permissions than the region has.
+ * A2 the hint is empty or true.   A3 regions == nodes in the tree.
+ */
+struct aspace {
+    struct object object;
+    struct radix table; /* root made at creation */
+    u64 satp;           /* [I] register value that switches to it */
+    u32 asid;           /* [I] 0: shared by all that have none; flushed at every switch */
+    u32 region_root;
+    u64 regions;
+    struct aspace_hint hint;
+    u64 buffers[ASPACE_BUFFERS / 64]; /* buffer windows in use */
+};
+_Static_assert(sizeof(struct aspace) <= 256, "size class");
+
+/* Boot: an address space for the first program; panics without room. */
+struct aspace *aspace_boot(struct bank *bank);
+
+/* aspace.map without the capability work: the object slot to derive from, and flags as in the ABI.
+ * Lock: alone.  Errors as aspace.def says.  On success *id is the mapping id. */
+status_t aspace_map_slot(struct aspace *a, struct slot *object, u64 vaddr, u64 length, u64 offset,
+                         u64 flags, word_t *detail, u64 *id);
+
+/* Remove a region: its waiters are woken (they fault again), PTEs go, the owner hears, the region
+ * is freed. */
+void aspace_remove_region(struct aspace *a, struct region *r);
+
+/* Embedded-slot hook: the object is taken away, so the region goes. */
+void region_lost_object(struct region *r);
+
+/* Forget the hint: any change to regions, tables or index nodes calls this. */
+static inline void aspace_forget_hint(struct aspace *a) { a->hint.length = 0; }
+
+/* Leaf PTE for a page of a region that shows `p`; `dirty` presets D (a store waits).  A is set.
+ * `readonly` leaves W out (tail handling, ask-on-write). */
+u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty);
+
+/* Clear one PTE if it is valid: map_count goes down; accessed and dirty fold into the page's slot.
+ * Does not flush.  True if something was there. */
+bool aspace_clear_pte(struct region *r, u64 *pte);
+
+/* A buffer page of a new thread: claim a window slot and map `f` there; NO_SPACE or LIMIT. */
+status_t aspace_add_buffer(struct aspace *a, struct frame *f, u64 *vaddr, word_t *detail);
+void aspace_remove_buffer(struct aspace *a, u64 vaddr);
+
+#endif

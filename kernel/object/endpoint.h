@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoint: where messages meet a receiver.
+ *
+ * `senders` holds threads that wait to be received (calls, sends, exceptions) and served objects
+ * that have events or faults to tell, in order of arrival; `receivers` holds bound threads that
+ * wait.  Never both non-empty.
+ */
+#ifndef KERNEL_OBJECT_ENDPOINT_H
+#define KERNEL_OBJECT_ENDPOINT_H
+
+#include "kernel/object/object.h"
+#include "kernel/object/queue.h"
+
+/* E1 senders or receivers is empty.   E2 bound == threads whose THREAD_ENDPOINT slot names this. */
+struct endpoint {
+    struct object object;
+    struct queue senders;
+    struct queue receivers;
+    u64 bound;
+};
+_Static_assert(sizeof(struct endpoint) <= 128, "size class");
+
+/* Every server attached to it is gone (last bound thread, or the endpoint itself): tells each
+ * served object that names it (served_server_died). */
+void endpoint_server_died(struct endpoint *e);
+
+#endif

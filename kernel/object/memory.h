@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory object: what every mappable object has, and the table of operations that tells the kinds
+ * apart.
+ *
+ * A page comes first from the object's own index of resident pages, which all kinds have, so that
+ * the common path tests a slot and not a kind; only what is not there goes through the table
+ * (resolve_fault).  Nothing but a table's own file may test an object's kind.
+ */
+#ifndef KERNEL_OBJECT_MEMORY_H
+#define KERNEL_OBJECT_MEMORY_H
+
+#include "kernel/object/frame.h"
+#include "kernel/object/object.h"
+#include "kernel/object/radix.h"
+
+struct region;
+struct thread;
+struct memory;
+
+/* What a mapping of a range may be. */
+struct mapping_info {
+    u64 paddr;       /* physical base where the range has one (phys); else 0.  Kernel side only */
+    u32 permissions; /* MAP_READ | MAP_WRITE | MAP_EXEC: the most a mapping may have */
+    u32 attribute;   /* MEMORY_* */
+    bool is_shared;  /* the mapping would be shared */
+};
+
+/* An access, as resolve_fault hears it. */
+struct access {
+    u8 op;     /* ACCESS_* */
+    u8 size;   /* bytes where known, else 0 */
+    u64 vaddr; /* exact */
+    u64 pc;
+};
+
+/* Where it fell. */
+struct fault_place {
+    struct thread *thread;
+    struct region *region;
+    u64 index;  /* page of the object */
+    u64 *slot;  /* its index entry, made */
+    u64 *pte;   /* leaf entry of the page table, made */
+};
+
+enum resolve_result {
+    RESOLVE_FRAME,   /* the slot is resident now (or, for memory without frames, *paddr is set) */
+    RESOLVE_ERROR,   /* *status says why */
+    RESOLVE_PENDING, /* the thread waits on a ticket */
+};
+
+/*
+ * The table.  Members and meaning as in lib/abi/mapping_ops.def; `memory_default_*` are the
+ * defaults that a table names where it has nothing to add.  A _Static_assert in memory.c checks
+ * that the list here is the list there.  Lock: alone for all but resolve_fault (shared).
+ */
+struct mapping_ops {
+    status_t (*get_mapping_info)(const struct memory *m, u64 offset, u64 length,
+                                 struct mapping_info *info);
+    status_t (*get_mapping_info_with)(const struct memory *m, u64 offset, u64 length,
+                                      bool is_shared, struct mapping_info *info);
+    /* A mapping is about to be made: make what telling the owner will need (r->event).  The only
+     * step of a map that a kind may refuse after get_mapping_info_with: NO_SPACE or LIMIT. */
+    status_t (*prepare_map)(struct memory *m, struct region *r, word_t *detail);
+    void (*on_mapped)(struct memory *m, struct region *r, paddr_t first);
+    void (*on_unmapped)(struct memory *m, struct region *r); /* whole region; r->event is given up */
+    bool (*supports_mmap)(const struct memory *m);
+    bool (*supports_private_mmap)(const struct memory *m);
+    void (*mmap_owner_name)(const struct memory *m, char name[OWNER_NAME_BYTES]); /* NUL padded */
+    enum resolve_result (*resolve_fault)(struct memory *m, const struct access *access,
+                                         const struct fault_place *place, status_t *status,
+                                         u64 *paddr);
+};
+
+/*
+ * Index slot of a page: 0 empty; else low 12 bits say what the rest is.
+ *  SLOT_RESIDENT: physical address of the frame | bits.   SLOT_WAITING: kernel address's physical
+ *  address of the first waiter's thread block (1 KiB aligned) | SLOT_WAITING.
+ * A page may be moved away iff the low 12 bits, accessed and dirty aside, are exactly RESIDENT.
+ */
+#define SLOT_RESIDENT  0x001ul
+#define SLOT_WAITING   0x002ul
+#define SLOT_DIRTY     0x004ul
+#define SLOT_WRITEBACK 0x008ul
+#define SLOT_PINNED    0x010ul
+#define SLOT_SHARED    0x020ul
+#define SLOT_TAIL      0x040ul /* partial last page of the object */
+#define SLOT_ASK       0x080ul /* ask the server before a write */
+#define SLOT_ACCESSED  0x200ul
+#define SLOT_BITS      0xffful
+#define SLOT_WAITER_BITS 0x3fful
+
+/*
+ * M1 a RESIDENT slot's frame is USER with owner and index of that slot (I1).
+ * M2 resident == RESIDENT slots; regions == length of the list.
+ * M3 an object without frames (phys) has an empty index.
+ */
+struct memory {
+    struct object object;
+    const struct mapping_ops *ops; /* [I] */
+    struct radix index;            /* 16 bytes: root, depth */
+    u64 size;                      /* bytes */
+    u64 npages;                    /* size rounded up, in pages */
+    u64 resident;
+    u32 epoch; /* raised by attach (later: resize, evict, take-back, cut) */
+    u32 region_list; /* first region: slot number */
+    u64 regions;
+    u64 spare;
+};
+_Static_assert(sizeof(struct memory) == 64 + 72, "hot fields");
+
+static inline struct memory *memory_of(struct object *o)
+{
+    return container_of(o, struct memory, object);
+}
+
+/* Initialise the memory part (object_init has been called). */
+void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size);
+
+/* Free every resident frame and the index.  No region is left (destroy). */
+void memory_release(struct memory *m);
+
+/*
+ * Put a USER frame into an empty (or waiting) slot: sets owner, index, state, map_count 0 and TAIL,
+ * zeroes what lies past the object's end.  The frame is charged to the object's bank already.
+ */
+void memory_install(struct memory *m, u64 *slot, u64 index, struct frame *f);
+
+/* Remove every PTE of the frame everywhere (object's regions; stops at map_count 0) and flush. */
+void memory_unmap_frame(struct memory *m, struct frame *f);
+
+/* Range checks of every operation that names a range: BAD_ARG (detail = argument index of the
+ * offending value, `first` for the offset and first+1 for the length), PAST_END (detail = end). */
+status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsigned first,
+                            word_t *detail);
+
+status_t memory_default_get_mapping_info_with(const struct memory *m, u64 offset, u64 length,
+                                              bool is_shared, struct mapping_info *info);
+status_t memory_default_prepare_map(struct memory *m, struct region *r, word_t *detail);
+void memory_default_on_mapped(struct memory *m, struct region *r, paddr_t first);
+void memory_default_on_unmapped(struct memory *m, struct region *r);
+bool memory_default_supports_mmap(const struct memory *m);
+bool memory_default_supports_private_mmap(const struct memory *m);
+void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);
+
+/* Operations that every kind's operation table includes (memory.def). */
+status_t memory_info(struct object *o, struct invocation *inv);
+status_t memory_query(struct object *o, struct invocation *inv);
+
+/* Boot: a phys object over a range (bundle, devices); panics without room. */
+struct memory *phys_boot(struct bank *bank, paddr_t base, u64 size, u32 attribute, u32 permissions);
+struct memory *anon_boot(struct bank *bank, u64 size);
+/* What the device tree gave (main.c tells at boot): may a phys object or irq be made of this? */
+bool phys_range_allowed(u64 base, u64 length);
+
+#endif

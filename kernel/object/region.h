@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Region: one mapping of a range of a memory object in an address space; and the balanced (AVL)
+ * tree of an address space's regions, by start address.
+ *
+ * A region is no capability object: programs name it by range or mapping id.  It is made from the
+ * address space's bank.  What its object's server hears of it lies in an event record of its own
+ * (event.h), which can outlive it.
+ */
+#ifndef KERNEL_OBJECT_REGION_H
+#define KERNEL_OBJECT_REGION_H
+
+#include "kernel/object/slot.h"
+
+struct aspace;
+struct event;
+
+/*
+ * R1 start < end, page aligned, inside user addresses; regions of one space do not overlap.
+ * R2 in the tree: left subtree below start, right above; heights of the two differ by at most 1.
+ * R3 the region is on its object's list (next, prev) while `object` is full.
+ */
+struct region {
+    struct slot object; /* the memory object; badge = that of the capability it was mapped with */
+    u64 start;          /* user address */
+    u64 end;            /* first address after it */
+    u64 first_page;     /* page index in the object of `start` */
+    u64 mapping_id;     /* never reused; kept by the pieces of a split */
+    u64 pte_template;   /* permission and attribute bits of its leaf PTEs; no address, A=D=0 */
+    struct aspace *aspace;
+    struct event *event; /* record for its server; NULL if nothing is to be told */
+    u32 left, right;     /* tree: slot numbers */
+    u32 next, prev;      /* object's list of regions: slot numbers */
+    u8 height;
+    u8 flags; /* MAP_* as asked */
+    u8 spare[6];
+};
+_Static_assert(sizeof(struct region) <= 128, "bytes_region");
+
+/* The region that holds `address`; or NULL. */
+struct region *region_find(u32 root, u64 address);
+/* The region with the least end above `address` (it holds the address, or is next after it). */
+struct region *region_find_next(u32 root, u64 address);
+/* Insert; the caller has made sure that it overlaps none.  Returns the new root. */
+u32 region_insert(u32 root, struct region *r);
+/* Remove this one; returns the new root. */
+u32 region_remove(u32 root, struct region *r);
+/* Debug: assert R1 and R2 of a whole tree; returns the number of regions. */
+u64 region_tree_check(u32 root);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Thread: the control block, 1 KiB, registers first.
+ *
+ * In user mode sscratch holds its address; trap entry stores registers straight into it, so there
+ * is no trap frame and no per-thread kernel stack.  A thread that waits is described wholly by its
+ * `state` and the fields below; nothing of it is on a stack.
+ */
+#ifndef KERNEL_OBJECT_THREAD_H
+#define KERNEL_OBJECT_THREAD_H
+
+#include "kernel/object/object.h"
+#include "kernel/object/queue.h"
+
+struct hart;
+struct sched;
+struct memory;
+struct region;
+
+/*
+ * What a thread that waits for a page keeps: the ticket is the page's index slot, pointing at the
+ * first waiter, and this in each waiter.  Only the first waiter's copy of `epoch`, `delivered` and
+ * the place on the object's queue counts; if it leaves, the next takes over.
+ */
+struct ticket {
+    struct memory *object;
+    u64 index;
+    u64 *slot;
+    u64 *pte;
+    struct region *region;
+    u64 vaddr;
+    u32 next_waiter; /* thread, slot number */
+    u32 open_next;   /* object's open tickets: threads, slot numbers */
+    u32 open_prev;
+    u32 epoch;
+    u8 access; /* ACCESS_* */
+    u8 delivered;
+    u8 spare[6];
+    u64 sequence;
+};
+
+/*
+ * T1 state READY <=> sched == NULL or sched->queued (a thread without a context is stranded until
+ *    someone lends).   T2 sched != NULL => sched->thread == this.
+ * T3 caller != NULL <=> caller->callee == this and caller is CALLING.
+ * T4 wait.kind == OFF unless SENDING, RECEIVING, WAITING or (undelivered first waiter) FAULTING.
+ */
+struct thread {
+    struct object object;
+    u64 regs[32]; /* [0] = pc, else x1 to x31 */
+    u64 sstatus;
+    struct hart *hart; /* [h] runs it now */
+    u8 exit_full;      /* entered by a trap that must preserve every register */
+    u8 state;          /* THREAD_* */
+    u8 send_kind;      /* SENDING: MSG_CALL, MSG_SEND or MSG_EXCEPTION */
+    u8 send_rights;    /* SENDING: rights of the endpoint capability used */
+    u8 exception;      /* stopped by an exception: stop_* hold */
+    u8 passive_spare[3];
+    u64 satp;            /* [k] of its address space */
+    struct sched *sched; /* context that animates it, or NULL */
+    struct thread *lender; /* who lent that context, or NULL */
+    struct thread *lendee; /* whom this one lent its context to */
+    struct thread *caller; /* waits for this one's reply */
+    struct thread *callee; /* whose reply this one waits for */
+    struct thread_buffer *buffer; /* kernel address; NULL until configured */
+    u64 buffer_user;              /* user address */
+    u64 send_badge;
+    u64 stop_address;
+    u32 stop_status; /* status_t of the exception or of the fault */
+    u32 stop_access; /* ACCESS_* or scause */
+    _Alignas(32) struct slot cspace;
+    struct slot aspace;
+    struct slot handler;
+    struct slot home;
+    struct slot endpoint;
+    struct slot notification;
+    _Alignas(32) struct qnode wait;
+    u64 name[2];
+    struct ticket ticket;
+    u64 fpu[17]; /* grows to 33 words with lazy FPU switching */
+};
+_Static_assert(sizeof(struct thread) <= 1024, "bytes_thread");
+#define THREAD_BYTES 1024
+
+static inline struct thread *thread_of_wait(struct qnode *n)
+{
+    return container_of(n, struct thread, wait);
+}
+
+struct thread *thread_boot(struct bank *bank);
+
+/* thread.configure and thread.start without capability work (boot uses them too). */
+struct cspace;
+struct aspace;
+status_t thread_configure_slots(struct thread *t, struct slot *cspace, struct slot *aspace,
+                                struct slot *handler, struct slot *home, word_t *detail);
+void thread_run(struct thread *t, u64 pc, u64 sp, u64 argument, u64 tp);
+
+/* Stop wherever it is: leaves every queue, ticket and loan; state STOPPED.  Whoever waits for its
+ * reply hears CANCELLED. */
+void thread_halt(struct thread *t);
+
+/* Slot hooks (slot_places.def). */
+void thread_lost_cspace(struct thread *t);
+void thread_lost_aspace(struct thread *t);
+void thread_lost_handler(struct thread *t);
+void thread_lost_home(struct thread *t);
+void thread_lost_endpoint(struct thread *t);
+void thread_lost_notification(struct thread *t);
+
+#endif
