@@ -17,7 +17,7 @@
 # ASID=off              the kernel uses no address space identifiers
 # V=1                   show each command of the build, and every line of the demonstration
 # DEPS=no               install nothing, print only
-# T=name                of `make unit`: run this test alone
+# T=name                of `make unit` and `make mutants`: run this one alone
 BUILD := release
 BOARD := virt
 HARTS :=
@@ -32,6 +32,9 @@ DEPS := yes
 T :=
 # BUNDLE=name: any other bundle (see platform/tools/build.mk); `none` is the kernel alone.
 BUNDLE := $(or $(DEMO),run)
+# SETS="unit system boot errors", BUILDS="release debug": what `make test` runs, for the mutants.
+SETS := unit system boot errors
+BUILDS := release debug
 
 # What the targets of this file hand on to the machine.
 RUN_FLAGS = --board '$(BOARD)' --harts '$(HARTS)' --mem '$(MEM)' --initrd '$(ADD)' \
@@ -63,7 +66,7 @@ include platform/tools/build.mk
 # build_goals GOALS: make them with all processors.  A first look counts the steps to come, so that
 # each prints `n of m`.
 build_goals = steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | grep -c '^echo "  \['); \
-	$(MAKE) -j$(JOBS) STEPS=$$steps $(1)
+	$(MAKE) $(if $(filter 0,$(V)),-s) -j$(JOBS) STEPS=$$steps $(1)
 
 # ---- The commands ------------------------------------------------------------------------------
 .PHONY: help image run test check bench gdb mutants clean deps doctor unit format kernel
@@ -87,19 +90,22 @@ run: deps-quiet ## build the image and boot it in QEMU; ends with the demonstrat
 	@$(PYTHON) platform/tools/run.py $(RUN_FLAGS) $(OUT)/$(BUNDLE)
 
 test: deps-quiet ## every test, in release and debug; results in build/test.tap
-	+@failed=; for b in release debug; do \
+	+@failed=; \
+	for b in $(if $(filter system boot,$(SETS)),$(BUILDS)); do \
 		echo "test: building $$b"; \
-		$(call build_goals,BUILD=$$b test-images) || failed="$$failed $$b"; done; \
-	echo "test: building the unit tests"; \
-	$(call build_goals,unit-programs) || failed="$$failed unit"; \
-	$(PYTHON) test/tools/run_tests.py --failed-builds "$$failed" --seed '$(SEED)' $(TEST_FLAGS)
+		$(call build_goals,-k BUILD=$$b test-images) || failed="$$failed $$b"; done; \
+	$(if $(filter unit,$(SETS)),echo "test: building the unit tests"; \
+		$(call build_goals,-k unit-programs) || failed="$$failed unit";) \
+	$(PYTHON) test/tools/run_tests.py --failed-builds "$$failed" --seed '$(SEED)' \
+		--sets '$(SETS)' --builds '$(BUILDS)'
 
 check: deps-quiet ## 45 seconds: format, gcc and clang, include arrows, unit tests, licence lines
 	+@MAKE='$(MAKE)' $(PYTHON) test/tools/check.py --jobs $(JOBS)
 
 unit: deps-quiet ## the host unit tests alone; T=name for one of them
-	+@$(call build_goals,$(if $(T),$(UNIT_OUT)/$(T),unit-programs)) && \
-	$(PYTHON) test/tools/run_tests.py --sets unit --only '$(T)' --out build/unit.tap
+	+@failed=; $(call build_goals,-k $(if $(T),$(UNIT_OUT)/$(T),unit-programs)) || failed=unit; \
+	$(PYTHON) test/tools/run_tests.py --sets unit --only '$(T)' --failed-builds "$$failed" \
+		--seed '$(SEED)' --out build/unit.tap
 
 bench: deps-quiet ## measure, print the table and write build/bench.json
 	+@$(call build_goals,BUILD=release bundle-bench bundle-run)
@@ -110,7 +116,7 @@ gdb: deps-quiet ## boot stopped at the first kernel instruction, with gdb attach
 	@$(PYTHON) platform/tools/debug.py $(RUN_FLAGS) $(OUT)/$(BUNDLE) -- $(GDBFLAGS)
 
 mutants: deps-quiet ## an hour: break the source on purpose, see that a test notices
-	+@MAKE='$(MAKE)' $(PYTHON) test/tools/mutants.py $(MUTANT_FLAGS)
+	+@MAKE='$(MAKE)' $(PYTHON) test/tools/mutants.py $(T)
 
 kernel: deps-quiet ## the kernel alone, with an empty bundle
 	+@$(call build_goals,bundle-none)

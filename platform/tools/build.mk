@@ -255,4 +255,12 @@ $(foreach d,$(UNIT_DTS),$(eval $(call unit_dtb,$(d))))
 
 FORMAT_FILES := $(shell find kernel lib platform user test -name '*.[ch]' 2>/dev/null | sort)
 
+KERNEL_C := $(filter %.c,$(KERNEL_SRC))
+USER_C := $(filter %.c,$(USER_LIB_SRC) $(TEST_LIB_SRC) \
+	$(foreach p,$(PROGRAM_PATHS),$(or $(wildcard $(p)/*.c),$(p).c)))
+
+# print-NAME: the value of a variable of these rules, for the scripts of test/tools.
+print-%:
+	@echo '$($*)'
+
 -include $(shell find $(OUT) $(UNIT_OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Break the source on purpose, one patch at a time, and see that a test notices.
+
+usage: mutants.py [NAME ...]
+
+Each test/mutants/*.patch opens with lines
+    Mutant: what it breaks
+    Test: a regular expression for the TAP line that must fail
+    Set: unit, system or boot
+    Build: release or debug (release if left away)
+The project is copied to build/mutants/tree; for each patch, that tree is changed, built and tested
+by its own `make test`, and changed back.  A mutant that lives, or whose patch or build fails, is a
+failure: the last line is the sum.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+TOOLS = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(TOOLS))
+sys.path.insert(0, TOOLS)
+import check_licence  # noqa: E402
+
+TREE = os.path.join("build", "mutants", "tree")
+LIMIT = 900  # seconds for the build and the tests of one mutant
+
+
+def head(text):
+    """The `Name: value` lines above the patch itself."""
+    found = {}
+    for line in text.split("\n"):
+        if line.startswith(("--- ", "diff ")):
+            break
+        match = re.match(r"^(?:# ?)?(Mutant|Test|Set|Build): *(.*\S)", line)
+        if match:
+            found[match.group(1)] = match.group(2)
+    return found
+
+
+def copy_tree():
+    """A fresh copy of the project's files; objects built there before are kept."""
+    wanted = [n for n in check_licence.files() if os.path.isfile(n)]
+    for folder, _, names in os.walk(TREE):
+        if os.path.relpath(folder, TREE).split(os.sep)[0] == "build":
+            continue
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.relpath(path, TREE) not in wanted:
+                os.remove(path)
+    for name in wanted:
+        target = os.path.join(TREE, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(name, "rb") as f:
+            data = f.read()
+        if os.path.exists(target):
+            with open(target, "rb") as f:
+                if f.read() == data:
+                    continue
+        shutil.copy(name, target)
+
+
+def patch(path, *more):
+    done = subprocess.run(["patch", "-p1", "-s", "--no-backup-if-mismatch", "-d", TREE, *more],
+                          stdin=open(path, "rb"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    return done.returncode == 0, done.stdout
+
+
+def touch(path):
+    """Give the patched files a new time, so that make sees the change back as well."""
+    with open(path) as f:
+        for name in re.findall(r"^\+\+\+ b/(\S+)", f.read(), re.M):
+            if os.path.exists(os.path.join(TREE, name)):
+                os.utime(os.path.join(TREE, name))
+
+
+def run_set(about):
+    """Build the tree and run one set there; None if that is what a test run looks like, else text."""
+    line = os.environ.get("MAKE", "make").split() + [
+        "-C", TREE, "test", "DEPS=no", "BUILDS=" + about.get("Build", "release"),
+        "SETS=" + about["Set"]]
+    environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
+    try:
+        done = subprocess.run(line, env=environment, stdin=subprocess.DEVNULL, timeout=LIMIT,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace")
+    except subprocess.TimeoutExpired:
+        return "no end within %d seconds" % LIMIT
+    if not re.search(r"^\d+ passed, \d+ failed$", done.stdout, re.M):
+        return done.stdout[-2000:]
+    return None
+
+
+def verdict(path):
+    """(killed, text) for one patch."""
+    with open(path) as f:
+        about = head(f.read())
+    lacking = [k for k in ("Mutant", "Test", "Set") if k not in about]
+    if lacking:
+        return False, "its head lacks %s" % ", ".join(lacking)
+    if about["Set"] not in ("unit", "system", "boot"):
+        return False, "Set: %s is not known" % about["Set"]
+    good, output = patch(path)
+    if not good:
+        return False, "does not apply:\n" + output
+    touch(path)
+    results = os.path.join(TREE, "build", "test.tap")
+    if os.path.exists(results):
+        os.remove(results)
+    try:
+        wrong = run_set(about)
+    finally:
+        patch(path, "-R")
+        touch(path)
+    if wrong:
+        return False, "its tests did not run:\n" + wrong
+    with open(results) as f:
+        failed = [line.rstrip("\n") for line in f if line.startswith("not ok")]
+    if any(re.search(r"\] builds$", line) for line in failed):
+        return False, "does not build"
+    hits = [line for line in failed if re.search(about["Test"], line)]
+    if not hits:
+        return False, "lives: no failed line matches '%s' (%d failed)" % (about["Test"], len(failed))
+    return True, "%s: %s" % (about["Mutant"], hits[0])
+
+
+def main():
+    os.chdir(ROOT)
+    folder = os.path.join("test", "mutants")
+    names = sorted(n for n in (os.listdir(folder) if os.path.isdir(folder) else [])
+                   if n.endswith(".patch"))
+    if sys.argv[1:]:
+        names = [n for n in names if n in sys.argv[1:] or n[:-len(".patch")] in sys.argv[1:]]
+    if not names:
+        print("mutants: there is no such patch in %s" % folder)
+        print("0 passed, 1 failed")
+        return 1
+    copy_tree()
+    passed = 0
+    for number, name in enumerate(names, 1):
+        begin = time.monotonic()
+        killed, text = verdict(os.path.join(folder, name))
+        passed += killed
+        print("%d of %d: %s %s (%.0f s): %s" % (number, len(names), "killed" if killed else "FAILED",
+                                              name, time.monotonic() - begin, text), flush=True)
+    print("%d passed, %d failed" % (passed, len(names) - passed))
+    return 0 if passed == len(names) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
