@@ -28,7 +28,7 @@ struct event {
     u64 length;
     u64 offset;
     u64 badge;
-    u64 spare;
+    u64 sequence;
 };
 _Static_assert(sizeof(struct event) == 64, "event record");
 

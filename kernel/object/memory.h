@@ -70,7 +70,12 @@ struct mapping_ops {
     enum resolve_result (*resolve_fault)(struct memory *m, const struct access *access,
                                          const struct fault_place *place, status_t *status,
                                          u64 *paddr);
+    /* Kernel address of page `index` if its content can be read now, else NULL (missing; a device).
+     * What copying answers read from. */
+    const void *(*resident_page)(struct memory *m, u64 index);
 };
+
+#define MEMORY_MAX_SIZE (1ul << 62) /* bytes */
 
 /*
  * Index slot of a page: 0 empty; else low 12 bits say what the rest is.
@@ -98,7 +103,7 @@ struct mapping_ops {
 struct memory {
     struct object object;
     const struct mapping_ops *ops; /* [I] */
-    struct radix index;            /* 16 bytes: root, depth */
+    struct radix index;            /* depth 0: the object has no frames (phys) */
     u64 size;                      /* bytes */
     u64 npages;                    /* size rounded up, in pages */
     u64 resident;
@@ -142,6 +147,7 @@ void memory_default_on_unmapped(struct memory *m, struct region *r);
 bool memory_default_supports_mmap(const struct memory *m);
 bool memory_default_supports_private_mmap(const struct memory *m);
 void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);
+const void *memory_default_resident_page(struct memory *m, u64 index); /* from the index */
 
 /* Operations that every kind's operation table includes (memory.def). */
 status_t memory_info(struct object *o, struct invocation *inv);

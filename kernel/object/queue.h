@@ -67,4 +67,23 @@ static inline void queue_remove(struct queue *q, struct qnode *n)
     n->kind = QNODE_OFF;
 }
 
+/* `with`, which is on no queue, takes the place of `n`. */
+static inline void queue_replace(struct queue *q, struct qnode *n, struct qnode *with)
+{
+    u32 number = slot_number(with);
+    with->next = n->next;
+    with->prev = n->prev;
+    with->kind = n->kind;
+    if (n->prev)
+        ((struct qnode *)slot_pointer(n->prev))->next = number;
+    else
+        q->first = number;
+    if (n->next)
+        ((struct qnode *)slot_pointer(n->next))->prev = number;
+    else
+        q->last = number;
+    n->next = n->prev = 0;
+    n->kind = QNODE_OFF;
+}
+
 #endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fault path: from a trapped access to a mapped page, a ticket, or an exception.
+ *
+ * What to do is decided from region and page state, never from the PTE's valid bit: hardware that
+ * does not set A and D traps on valid entries, and a fault may find the page mapped by the time it
+ * runs.  Everything that an answer will need (page-table and index nodes) is made here, before
+ * anything waits, so that answering allocates nothing.
+ */
+#include "kernel/core/fault.h"
+
+#include "arch/cpu.h"
+#include "arch/mmu.h"
+#include "arch/pte.h"
+#include "kernel/core/counters.h"
+#include "kernel/core/ipc.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/schedule.h"
+#include "kernel/object/bank.h"
+
+static bool access_allowed(const struct region *r, unsigned op)
+{
+    static const u8 needs[] = {
+        [ACCESS_LOAD] = MAP_READ, [ACCESS_STORE] = MAP_WRITE, [ACCESS_INSTRUCTION] = MAP_EXEC};
+    return r->flags & needs[op];
+}
+
+/* Make a page of the region visible at its PTE.  `p` is the page; map_count is the caller's. */
+static void install_pte(const struct region *r, u64 *pte, paddr_t p, unsigned op, u64 vaddr_page)
+{
+    *pte = aspace_pte(r, p, true, op == ACCESS_STORE);
+    if (r->flags & MAP_EXEC)
+        fence_i(); /* the page may have been written as data by this hart */
+    mmu_flush_page(vaddr(vaddr_page), r->aspace->asid); /* the spec lets a hart cache invalid PTEs */
+}
+
+/* Show the resident page of `slot` at `pte`, counting it if it was not shown there before. */
+static void show_frame(const struct region *r, u64 *pte, u64 slot, unsigned op, u64 vaddr_page)
+{
+    paddr_t p = paddr(slot & ~SLOT_BITS);
+
+    if (!(*pte & PTE_V))
+        frame_of(p)->map_count++;
+    install_pte(r, pte, p, op, vaddr_page);
+}
+
+/* Remember region, page table leaf and index leaf for the next fault nearby: the range where one
+ * compare stands for all three lookups. */
+static void hint_set(struct aspace *a, const struct fault_place *place, u64 vaddr_page)
+{
+    const u64 span = (u64)RADIX_ENTRIES << PAGE_SHIFT;
+    struct region *r = place->region;
+    struct memory *m = memory_of(slot_object(&r->object));
+    u64 start = MAX(r->start, align_down(vaddr_page, span));
+    u64 end = MIN(r->end, align_down(vaddr_page, span) + span);
+    u64 before = (place->index & (RADIX_ENTRIES - 1)) << PAGE_SHIFT; /* to the index leaf's start */
+    u64 first;
+
+    if (vaddr_page - start > before)
+        start = vaddr_page - before;
+    end = MIN(end, vaddr_page - before + span);
+    end = MIN(end, r->start + ((m->npages - r->first_page) << PAGE_SHIFT));
+    first = (vaddr_page - start) >> PAGE_SHIFT;
+    a->hint = (struct aspace_hint){
+        .start = start,
+        .length = end - start,
+        .region = r,
+        .pte = place->pte - first,
+        .slot = place->slot - first,
+        .index = place->index - first,
+    };
+}
+
+/* Find or make everything the access needs.  OK: `place` is full. */
+static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fault_place *place)
+{
+    u64 vaddr_page = address & ~PAGE_MASK;
+    u64 within = vaddr_page - a->hint.start;
+    struct memory *m;
+
+    if (within < a->hint.length) {
+        place->region = a->hint.region;
+        place->pte = a->hint.pte + (within >> PAGE_SHIFT);
+        place->slot = a->hint.slot + (within >> PAGE_SHIFT);
+        place->index = a->hint.index + (within >> PAGE_SHIFT);
+        return access_allowed(place->region, op) ? ST_OK : ST_FORBIDDEN;
+    }
+
+    place->region = region_find(a->region_root, address);
+    if (!place->region)
+        return ST_NO_REGION;
+    if (!access_allowed(place->region, op))
+        return ST_FORBIDDEN;
+    m = memory_of(slot_object(&place->region->object));
+    place->index = place->region->first_page + ((vaddr_page - place->region->start) >> PAGE_SHIFT);
+    if (place->index >= m->npages)
+        return ST_TRUNCATED;
+    place->pte = radix_make(&a->table, vaddr_page >> PAGE_SHIFT, object_bank(&a->object));
+    if (!place->pte)
+        return ST_NO_SPACE;
+    if (m->index.depth == 0) { /* pages without frames: nothing to index */
+        place->slot = NULL;
+        return ST_OK;
+    }
+    place->slot = radix_make(&m->index, place->index, object_bank(&m->object));
+    if (!place->slot)
+        return ST_NO_SPACE;
+    hint_set(a, place, vaddr_page);
+    return ST_OK;
+}
+
+void fault_user(struct thread *t, unsigned op, u64 address)
+{
+    struct aspace *a = slot_object(&t->aspace);
+    struct fault_place place = {.thread = t};
+    struct access access = {.op = op, .vaddr = address, .pc = t->regs[0]};
+    u64 vaddr_page = address & ~PAGE_MASK;
+    status_t status;
+    struct memory *m;
+    u64 physical = 0;
+
+    kernel_counters.faults++;
+    status = find_place(a, address, op, &place);
+    if (status != ST_OK) {
+        exception_raise(t, status, op, address);
+        return;
+    }
+    if (place.slot && (*place.slot & SLOT_RESIDENT)) {
+        show_frame(place.region, place.pte, *place.slot, op, vaddr_page);
+        return;
+    }
+
+    m = memory_of(slot_object(&place.region->object));
+    switch (m->ops->resolve_fault(m, &access, &place, &status, &physical)) {
+    case RESOLVE_FRAME:
+        if (place.slot)
+            show_frame(place.region, place.pte, *place.slot, op, vaddr_page);
+        else
+            install_pte(place.region, place.pte, paddr(physical), op, vaddr_page);
+        break;
+    case RESOLVE_ERROR:
+        exception_raise(t, status, op, address);
+        break;
+    case RESOLVE_PENDING:
+        break;
+    }
+}
+
+/* The context that a waiter lent with its fault comes back to it. */
+static void recall_loan(struct thread *t)
+{
+    if (t->lendee)
+        sched_return(t->lendee);
+}
+
+void fault_wake_resident(struct thread *first, u64 slot)
+{
+    struct thread *next;
+
+    for (struct thread *t = first; t; t = next) {
+        struct ticket *k = &t->ticket;
+
+        next = slot_pointer(k->next_waiter);
+        k->next_waiter = 0;
+        show_frame(k->region, k->pte, slot, k->access, k->vaddr & ~PAGE_MASK);
+        recall_loan(t);
+        schedule_ready(t);
+    }
+}
+
+void fault_wake_error(struct thread *first, status_t status)
+{
+    struct thread *next;
+
+    for (struct thread *t = first; t; t = next) {
+        next = slot_pointer(t->ticket.next_waiter);
+        t->ticket.next_waiter = 0;
+        recall_loan(t);
+        schedule_ready(t);
+        exception_raise(t, status, t->ticket.access, t->ticket.vaddr);
+    }
+}

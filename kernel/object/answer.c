@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answer: pages and errors that a server supplies for its object (served.answer).
+ *
+ * An answer names (object, page), never a ticket, so the same operation answers a fault and fills
+ * pages ahead, and a late answer is simply a prefetch.  It reads in the usual two paragraphs, over
+ * a vector: every extent is checked, with all index nodes made and all room counted, then every
+ * extent is done, and nothing after the first write can fail.  The tempting one-pass form would
+ * leave a client with half an answer and a server that cannot say which half.
+ */
+#include "kernel/object/answer.h"
+
+#include "kernel/core/fault.h"
+#include "kernel/core/invoke.h"
+#include "kernel/core/panic.h"
+#include "kernel/object/bank.h"
+#include "lib/base/string.h"
+
+#define EXTENTS_MAX ((MESSAGE_WORDS - 1) / ANSWER_EXTENT_WORDS)
+
+/* One extent, copied from the message once and then checked. */
+struct extent {
+    unsigned kind;
+    status_t status; /* ANSWER_ERROR */
+    u64 npages;
+    u64 nbytes;           /* ANSWER_COPY */
+    u64 first;            /* page index in the object */
+    struct memory *source;
+    u64 source_offset;    /* bytes */
+};
+
+/* The statuses that a server may hand to whoever waits. */
+static bool is_page_error(word_t status)
+{
+    return (status >= ST_IO && status <= ST_OWNER_DEAD && status != ST_PAST_END) ||
+           status == ST_NO_SPACE || status == ST_DENIED;
+}
+
+static bool is_movable(u64 slot)
+{
+    return (slot & SLOT_BITS & ~(SLOT_ACCESSED | SLOT_DIRTY | SLOT_TAIL)) == SLOT_RESIDENT;
+}
+
+/* Rights that the source capability needs for that kind of answer. */
+static unsigned source_rights(unsigned kind)
+{
+    return kind == ANSWER_MOVE ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ;
+}
+
+/* Read extent `n` of the message into `x` and check what it says by itself. */
+static status_t read_extent(const struct served *s, const struct invocation *inv, unsigned n,
+                            struct extent *x)
+{
+    unsigned at = 1 + n * ANSWER_EXTENT_WORDS;
+    word_t what = inv_word(inv, at), offset = inv_word(inv, at + 1);
+    word_t source = inv_word(inv, at + 2);
+    u64 count = what >> ANSWER_COUNT_SHIFT;
+    u64 status = what >> ANSWER_STATUS_SHIFT & ANSWER_STATUS_MASK;
+
+    *x = (struct extent){.kind = what & ANSWER_KIND_MASK,
+                         .status = (status_t)status,
+                         .npages = count,
+                         .first = offset >> PAGE_SHIFT,
+                         .source_offset = inv_word(inv, at + 3)};
+    if (x->kind < ANSWER_MOVE || x->kind > ANSWER_ERROR || (offset & PAGE_MASK) || count == 0)
+        return ST_BAD_ARG;
+    if (x->kind == ANSWER_COPY) {
+        x->nbytes = count;
+        x->npages = (count + PAGE_MASK) >> PAGE_SHIFT;
+    }
+    if (x->npages > (x->kind == ANSWER_COPY ? ANSWER_MAX_COPY : ANSWER_MAX_PAGES))
+        return ST_BAD_ARG;
+    if (x->kind == ANSWER_MOVE && (x->source_offset & PAGE_MASK))
+        return ST_BAD_ARG;
+    if (x->kind == ANSWER_ERROR && !is_page_error(status))
+        return ST_BAD_ARG;
+    if (x->first >= s->memory.npages || x->npages > s->memory.npages - x->first)
+        return ST_PAST_END;
+    if (x->kind == ANSWER_MOVE || x->kind == ANSWER_COPY) {
+        struct slot *slot = inv_lookup(inv, source);
+        if (!slot || !slot_holds_memory(slot, source_rights(x->kind)))
+            return ST_BAD_CAP;
+        x->source = memory_of(slot_object(slot));
+    }
+    return ST_OK;
+}
+
+/* Are all source pages there, and free to leave where they are to be moved? */
+static bool source_ready(const struct extent *x)
+{
+    u64 first = x->source_offset >> PAGE_SHIFT;
+    u64 last;
+
+    if (x->kind != ANSWER_MOVE && x->kind != ANSWER_COPY)
+        return true;
+    if (x->kind == ANSWER_MOVE)
+        last = first + x->npages - 1;
+    else if (add_overflows(x->source_offset, x->nbytes - 1, &last))
+        return false;
+    else
+        last >>= PAGE_SHIFT;
+    if (last >= x->source->npages)
+        return false;
+    for (u64 i = first; i <= last; i++) {
+        if (x->kind == ANSWER_COPY) {
+            if (!x->source->ops->resident_page(x->source, i))
+                return false;
+            continue;
+        }
+        u64 *slot = x->source->index.depth ? radix_find(&x->source->index, i) : NULL;
+        if (!slot || !is_movable(*slot))
+            return false;
+    }
+    return true;
+}
+
+/* Check the places of an extent: index nodes exist afterwards, epochs agree, and *need grows by the
+ * pages that the object's bank will pay for anew. */
+static status_t check_places(struct served *s, const struct extent *x, word_t epoch, u64 *need)
+{
+    struct bank *bank = object_bank(&s->memory.object);
+
+    for (u64 i = 0; i < x->npages; i++) {
+        u64 *slot = radix_make(&s->memory.index, x->first + i, bank);
+        u32 expected = s->memory.epoch;
+
+        if (!slot)
+            return ST_NO_SPACE;
+        if (*slot & SLOT_WAITING) {
+            const struct ticket *k = &served_first_waiter(*slot)->ticket;
+            if (k->delivered)
+                expected = k->epoch;
+        }
+        if (epoch != expected)
+            return ST_STALE;
+        if ((*slot & SLOT_RESIDENT) || x->kind == ANSWER_ERROR)
+            continue;
+        if (x->kind == ANSWER_MOVE) {
+            u64 from = *radix_find(&x->source->index, (x->source_offset >> PAGE_SHIFT) + i);
+            if (frame_payer(frame_of(paddr(from & ~SLOT_BITS))) == bank)
+                continue;
+        }
+        ++*need;
+    }
+    return ST_OK;
+}
+
+/* Fill a page with `n` bytes from byte `offset` of the source, and zeros behind them. */
+static void copy_bytes(void *to, struct memory *source, u64 offset, u64 n)
+{
+    u64 done = 0;
+
+    if (n == PAGE_SIZE && !(offset & PAGE_MASK)) {
+        page_copy(to, source->ops->resident_page(source, offset >> PAGE_SHIFT));
+        return;
+    }
+    while (done < n) {
+        u64 at = offset + done;
+        u64 part = MIN(n - done, PAGE_SIZE - (at & PAGE_MASK));
+        const u8 *page = source->ops->resident_page(source, at >> PAGE_SHIFT);
+        memcpy((u8 *)to + done, page + (at & PAGE_MASK), part);
+        done += part;
+    }
+    memset((u8 *)to + n, 0, PAGE_SIZE - n);
+}
+
+/* The frame leaves its object and every page table; NULL if an earlier page of this same answer
+ * took it.  The bank has room. */
+static struct frame *take_frame(struct memory *source, u64 index, struct bank *payer)
+{
+    u64 *slot = radix_find(&source->index, index);
+    struct frame *f;
+    bool moved;
+
+    if (!is_movable(*slot))
+        return NULL;
+    f = frame_of(paddr(*slot & ~SLOT_BITS));
+    if (f->map_count)
+        memory_unmap_frame(source, f);
+    *slot = 0;
+    source->resident--;
+    moved = bank_frame_move(f, payer);
+    assert(moved);
+    return f;
+}
+
+/* The frame for page `i` of an extent; the bank has room for it. */
+static struct frame *make_frame(const struct extent *x, u64 i, struct bank *bank)
+{
+    struct frame *f;
+
+    if (x->kind == ANSWER_MOVE)
+        return take_frame(x->source, (x->source_offset >> PAGE_SHIFT) + i, bank);
+    f = bank_frame_alloc(bank, 0);
+    assert(f);
+    if (x->kind == ANSWER_ZERO) {
+        page_zero(frame_kva(f));
+    } else {
+        u64 done = i << PAGE_SHIFT;
+        copy_bytes(frame_kva(f), x->source, x->source_offset + done,
+                   MIN(x->nbytes - done, PAGE_SIZE));
+    }
+    return f;
+}
+
+/* Do one page; returns 1 if it was taken, 0 if a page was there already (it is kept, and a frame
+ * offered stays with its sender) or there was nobody to hear an error. */
+static unsigned answer_page(struct served *s, const struct extent *x, u64 i)
+{
+    struct memory *m = &s->memory;
+    u64 *slot = radix_find(&m->index, x->first + i);
+    struct thread *first = NULL;
+    struct frame *f;
+
+    if (*slot & SLOT_RESIDENT)
+        return 0;
+    if (x->kind == ANSWER_ERROR) {
+        if (!(*slot & SLOT_WAITING))
+            return 0;
+        fault_wake_error(served_close_ticket(s, slot), x->status);
+        return 1;
+    }
+    f = make_frame(x, i, object_bank(&m->object));
+    if (!f)
+        return 0;
+    if (*slot & SLOT_WAITING)
+        first = served_close_ticket(s, slot);
+    memory_install(m, slot, x->first + i, f);
+    if (first)
+        fault_wake_resident(first, *slot);
+    return 1;
+}
+
+status_t answer_invoke(struct served *s, struct invocation *inv)
+{
+    struct extent extents[EXTENTS_MAX];
+    unsigned n = (inv->nwords - 1) / ANSWER_EXTENT_WORDS;
+    word_t epoch = inv_word(inv, 0);
+    struct bank *bank = object_bank(&s->memory.object);
+    u64 need = 0, taken = 0;
+
+    if ((inv->nwords - 1) % ANSWER_EXTENT_WORDS)
+        return inv_fail(inv, ST_BAD_ARG, n);
+    for (unsigned k = 0; k < n; k++) {
+        status_t status = read_extent(s, inv, k, &extents[k]);
+        if (status == ST_OK && !source_ready(&extents[k]))
+            status = ST_SOURCE_MISSING;
+        if (status == ST_OK)
+            status = check_places(s, &extents[k], epoch, &need);
+        if (status == ST_STALE)
+            return inv_fail(inv, status, s->memory.epoch);
+        if (status == ST_NO_SPACE)
+            return inv_fail(inv, status, bank->limit - bank->used);
+        if (status != ST_OK)
+            return inv_fail(inv, status, k);
+    }
+    if (!bank_has(bank, need))
+        return inv_fail(inv, ST_NO_SPACE, bank->limit - bank->used);
+
+    for (unsigned k = 0; k < n; k++)
+        for (u64 i = 0; i < extents[k].npages; i++)
+            taken += answer_page(s, &extents[k], i);
+    inv_result(inv, taken);
+    return ST_OK;
+}

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Served memory: mapping operations carried to a pager.
+ *
+ * Nothing here waits for the pager: mapping is decided by what it declared, events and tickets
+ * queue, and an answer (answer.c) is an operation of its own.  A ticket is no object: it is the
+ * page's index slot pointing at its first waiter, and the `ticket` field of each waiter.
+ */
+#include "kernel/object/served.h"
+
+#include "kernel/core/fault.h"
+#include "kernel/core/invoke.h"
+#include "kernel/core/ipc.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/schedule.h"
+#include "kernel/object/answer.h"
+#include "kernel/object/aspace.h"
+#include "kernel/object/bank.h"
+#include "lib/base/string.h"
+
+#define OPERATIONS_OF   served
+#define OPERATIONS_FILE "lib/abi/served.def"
+#define OPERATIONS_BASE "lib/abi/memory.def"
+#include "kernel/core/operations.h"
+
+#define WINDOW_PAGES 16 /* how far resolve_fault looks for missing pages behind the one asked for */
+
+static struct endpoint *served_endpoint(const struct served *s)
+{
+    return slot_is_empty(&s->server) ? NULL : slot_object(&s->server);
+}
+
+static bool served_wants(const struct served *s, enum mapping_op op)
+{
+    return s->wants >> op & 1;
+}
+
+/* Add an entry to the object's queue and let the server know.  Lock: any. */
+static void queue_news(struct served *s, struct qnode *n, enum qnode_kind kind, u64 *sequence)
+{
+    *sequence = ++s->sequence;
+    queue_push(&s->queue, n, kind);
+    ipc_object_has_news(s);
+}
+
+/* Take an entry off; an object with nothing to tell leaves its endpoint's queue (V3). */
+static void queue_retract(struct served *s, struct qnode *n)
+{
+    queue_remove(&s->queue, n);
+    if (queue_is_empty(&s->queue) && s->node.kind == QNODE_SERVED)
+        queue_remove(&served_endpoint(s)->senders, &s->node);
+}
+
+/* --------------------------------------------------------------------------------- event records */
+
+static void event_free(struct served *s, struct event *e)
+{
+    s->records--;
+    bank_free(e, sizeof(*e));
+}
+
+/* Lock: alone.  Makes the record that on_mapped and on_unmapped will need, if anything is wanted. */
+static status_t served_prepare_map(struct memory *m, struct region *r, word_t *detail)
+{
+    struct served *s = served_of(m);
+
+    r->event = NULL;
+    if (!served_wants(s, MAPPING_on_mapped) && !served_wants(s, MAPPING_on_unmapped))
+        return ST_OK;
+    if (s->records >= s->records_max) {
+        *detail = s->records_max;
+        return ST_LIMIT;
+    }
+    r->event = bank_alloc(object_bank(&m->object), sizeof(struct event));
+    if (!r->event) {
+        *detail = 1;
+        return ST_NO_SPACE;
+    }
+    s->records++;
+    return ST_OK;
+}
+
+/* Lock: alone. */
+static void served_on_mapped(struct memory *m, struct region *r, paddr_t first)
+{
+    struct served *s = served_of(m);
+    struct event *e = r->event;
+
+    (void)first; /* a user program sees a physical address only with the DMA right */
+    if (!e)
+        return;
+    e->mapping_id = r->mapping_id;
+    e->vaddr = r->start;
+    e->length = r->end - r->start;
+    e->offset = r->first_page << PAGE_SHIFT;
+    e->badge = r->object.badge;
+    e->node.spare[1] = r->flags;
+    e->node.spare[0] = EVENT_HEARD;
+    if (!served_wants(s, MAPPING_on_mapped))
+        return;
+    e->node.spare[0] = EVENT_MAPPED;
+    queue_news(s, &e->node, QNODE_EVENT, &e->sequence);
+}
+
+/* Lock: alone.  A mapping that the server never heard of vanishes without a word. */
+static void served_on_unmapped(struct memory *m, struct region *r)
+{
+    struct served *s = served_of(m);
+    struct event *e = r->event;
+
+    if (!e)
+        return;
+    r->event = NULL;
+    if (e->node.spare[0] == EVENT_MAPPED) {
+        queue_retract(s, &e->node);
+        event_free(s, e);
+    } else if (!served_wants(s, MAPPING_on_unmapped)) {
+        event_free(s, e);
+    } else {
+        e->node.spare[0] = EVENT_UNMAPPED;
+        queue_news(s, &e->node, QNODE_EVENT, &e->sequence);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------- tickets */
+
+static void open_add(struct served *s, struct thread *t)
+{
+    t->ticket.open_next = s->open_first;
+    t->ticket.open_prev = 0;
+    if (s->open_first)
+        ((struct thread *)slot_pointer(s->open_first))->ticket.open_prev = slot_number(t);
+    s->open_first = slot_number(t);
+}
+
+static void open_remove(struct served *s, struct thread *t)
+{
+    struct thread *next = slot_pointer(t->ticket.open_next);
+    struct thread *prev = slot_pointer(t->ticket.open_prev);
+
+    if (prev)
+        prev->ticket.open_next = t->ticket.open_next;
+    else
+        s->open_first = t->ticket.open_next;
+    if (next)
+        next->ticket.open_prev = t->ticket.open_prev;
+    t->ticket.open_next = t->ticket.open_prev = 0;
+}
+
+struct thread *served_first_waiter(u64 slot)
+{
+    return kva_from_paddr(paddr(slot & ~SLOT_WAITER_BITS));
+}
+
+struct thread *served_close_ticket(struct served *s, u64 *slot)
+{
+    struct thread *first = served_first_waiter(*slot);
+
+    open_remove(s, first);
+    if (first->wait.kind == QNODE_TICKET)
+        queue_retract(s, &first->wait);
+    *slot = 0;
+    return first;
+}
+
+/* Lock: shared.  The page is not there: wait for the server, alone or with those who wait already. */
+static enum resolve_result served_resolve_fault(struct memory *m, const struct access *access,
+                                                const struct fault_place *place, status_t *status,
+                                                u64 *paddr_out)
+{
+    struct served *s = served_of(m);
+    struct thread *t = place->thread;
+    struct endpoint *e = served_endpoint(s);
+
+    (void)paddr_out;
+    if (!e || e->bound == 0) {
+        *status = ST_OWNER_DEAD;
+        return RESOLVE_ERROR;
+    }
+
+    t->ticket = (struct ticket){
+        .object = m,
+        .index = place->index,
+        .slot = place->slot,
+        .pte = place->pte,
+        .region = place->region,
+        .vaddr = access->vaddr,
+        .access = access->op,
+    };
+    schedule_block(t, THREAD_FAULTING);
+    if (*place->slot & SLOT_WAITING) {
+        struct thread *first = served_first_waiter(*place->slot);
+        t->ticket.next_waiter = first->ticket.next_waiter;
+        first->ticket.next_waiter = slot_number(t);
+        return RESOLVE_PENDING;
+    }
+    *place->slot = paddr_from_kva(t).addr | SLOT_WAITING;
+    t->ticket.epoch = m->epoch;
+    open_add(s, t);
+    queue_news(s, &t->wait, QNODE_TICKET, &t->ticket.sequence);
+    return RESOLVE_PENDING;
+}
+
+/* `heir` becomes the first waiter of `t`'s ticket. */
+static void ticket_inherit(struct served *s, struct thread *t, struct thread *heir)
+{
+    heir->ticket.epoch = t->ticket.epoch;
+    heir->ticket.delivered = t->ticket.delivered;
+    heir->ticket.sequence = t->ticket.sequence;
+    open_remove(s, t);
+    open_add(s, heir);
+    if (t->wait.kind == QNODE_TICKET)
+        queue_replace(&s->queue, &t->wait, &heir->wait);
+    *t->ticket.slot = paddr_from_kva(heir).addr | SLOT_WAITING;
+}
+
+void served_cancel_wait(struct thread *t)
+{
+    struct served *s = served_of(t->ticket.object);
+    struct thread *at = served_first_waiter(*t->ticket.slot);
+
+    if (at != t) {
+        while (at->ticket.next_waiter != slot_number(t))
+            at = slot_pointer(at->ticket.next_waiter);
+        at->ticket.next_waiter = t->ticket.next_waiter;
+    } else if (t->ticket.next_waiter) {
+        ticket_inherit(s, t, slot_pointer(t->ticket.next_waiter));
+    } else {
+        served_close_ticket(s, t->ticket.slot);
+    }
+    t->ticket.next_waiter = 0;
+    if (t->lendee)
+        sched_return(t->lendee);
+}
+
+/* --------------------------------------------------------------------------------------- delivery */
+
+/* Store an eleven-word event where a receiver's registers are: a0-a5, t0-t4. */
+static void put_event(struct thread *receiver, const struct served *s, enum mapping_op op,
+                      const word_t words[11])
+{
+    static const u8 reg[11] = {10, 11, 12, 13, 14, 15, 5, 6, 7, 28, 29};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(reg); i++)
+        receiver->regs[reg[i]] = words[i];
+    receiver->regs[16] = s->key;
+    receiver->regs[17] = tag_make(MSG_EVENT, op, ARRAY_SIZE(reg), 0);
+}
+
+static void deliver_event(struct served *s, struct event *e, struct thread *receiver)
+{
+    bool unmapped = e->node.spare[0] == EVENT_UNMAPPED;
+    struct mapping_event words = {
+        .vaddr = e->vaddr,
+        .length = e->length,
+        .offset = e->offset,
+        .mapping = e->mapping_id,
+        .flags = e->node.spare[1],
+        .sequence = e->sequence,
+        .epoch = s->memory.epoch,
+        .badge = e->badge,
+    };
+
+    put_event(receiver, s, unmapped ? MAPPING_on_unmapped : MAPPING_on_mapped, &words.vaddr);
+    if (unmapped)
+        event_free(s, e);
+    else
+        e->node.spare[0] = EVENT_HEARD;
+}
+
+/* End of the run of missing pages that the server may fill: inside the mapping and the object. */
+static u64 missing_window(const struct memory *m, const struct ticket *k)
+{
+    const struct region *r = k->region;
+    u64 last = r->first_page + ((r->end - r->start) >> PAGE_SHIFT);
+    u64 limit = MIN(MIN(last, m->npages), k->index + WINDOW_PAGES);
+
+    return radix_next_used(&m->index, k->index + 1, limit);
+}
+
+static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver)
+{
+    struct ticket *k = &t->ticket;
+    struct fault_event words = {
+        .offset = k->index << PAGE_SHIFT,
+        .vaddr = k->vaddr,
+        .mapping = k->region->mapping_id,
+        .flags = k->access | (u64)k->region->flags << FAULT_PERMS_SHIFT,
+        .window_end = missing_window(&s->memory, k) << PAGE_SHIFT,
+        .epoch = s->memory.epoch,
+        .sequence = k->sequence,
+        .pc = t->regs[0],
+        .badge = k->region->object.badge,
+    };
+
+    k->delivered = 1;
+    k->epoch = s->memory.epoch;
+    put_event(receiver, s, MAPPING_resolve_fault, &words.offset);
+}
+
+struct thread *served_deliver(struct served *s, struct thread *receiver)
+{
+    struct qnode *n = queue_first(&s->queue);
+
+    if (n->kind == QNODE_EVENT) {
+        queue_remove(&s->queue, n);
+        deliver_event(s, container_of(n, struct event, node), receiver);
+        return NULL;
+    }
+    queue_remove(&s->queue, n);
+    deliver_ticket(s, thread_of_wait(n), receiver);
+    return thread_of_wait(n);
+}
+
+/* ---------------------------------------------------------------------------------- server's life */
+
+void served_server_died(struct served *s)
+{
+    while (s->open_first) {
+        struct thread *first = slot_pointer(s->open_first);
+        served_close_ticket(s, first->ticket.slot);
+        fault_wake_error(first, ST_OWNER_DEAD);
+    }
+}
+
+/* Let go of the endpoint; what was queued stays for a successor.  Lock: alone. */
+static void served_detach(struct served *s)
+{
+    if (s->node.kind == QNODE_SERVED)
+        queue_remove(&served_endpoint(s)->senders, &s->node);
+    if (!slot_is_empty(&s->server))
+        slot_delete(&s->server);
+}
+
+void served_lost_server(struct served *s)
+{
+    served_detach(s);
+    served_server_died(s);
+}
+
+/* A new server hears every open ticket again, in the order in which they were opened last. */
+static void redeliver_tickets(struct served *s)
+{
+    for (struct thread *t = slot_pointer(s->open_first); t; t = slot_pointer(t->ticket.open_next)) {
+        if (t->wait.kind == QNODE_TICKET)
+            continue;
+        if (t->lendee)
+            sched_return(t->lendee);
+        t->ticket.delivered = 0;
+        queue_news(s, &t->wait, QNODE_TICKET, &t->ticket.sequence);
+    }
+    if (!queue_is_empty(&s->queue))
+        ipc_object_has_news(s);
+}
+
+/* served.attach.  Rights: OWN.  Lock: alone. */
+static status_t served_attach(struct object *o, struct invocation *inv)
+{
+    struct served *s = served_of(memory_of(o));
+    word_t number = inv_word(inv, 0);
+    struct slot *endpoint = NULL;
+
+    if (number) {
+        endpoint = inv_capability(inv, number, OBJ_endpoint, ENDPOINT_RECEIVE);
+        if (!endpoint)
+            return inv_fail(inv, ST_BAD_CAP, 0);
+    }
+
+    served_detach(s);
+    s->memory.epoch++;
+    if (!endpoint) {
+        served_server_died(s);
+        return ST_OK;
+    }
+    slot_derive(&s->server, endpoint, PLACE_SERVED_SERVER, slot_rights(endpoint), endpoint->badge);
+    redeliver_tickets(s);
+    return ST_OK;
+}
+
+static bool declared_permissions_valid(word_t p)
+{
+    return p == DECLARE_REFUSED || (p & ~(word_t)(MAP_READ | MAP_WRITE | MAP_EXEC)) == 0;
+}
+
+/* served.declare.  Rights: OWN.  Lock: alone. */
+static status_t served_declare(struct object *o, struct invocation *inv)
+{
+    struct served *s = served_of(memory_of(o));
+    word_t flags = inv_word(inv, 0), shared = inv_word(inv, 1), private = inv_word(inv, 2);
+    word_t wants = inv_word(inv, 3), records = inv_word(inv, 4);
+    word_t known = 1ul << MAPPING_on_mapped | 1ul << MAPPING_on_unmapped |
+                   1ul << MAPPING_resolve_fault;
+
+    if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE))
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    if (!declared_permissions_valid(shared))
+        return inv_fail(inv, ST_BAD_ARG, 1);
+    if (!declared_permissions_valid(private))
+        return inv_fail(inv, ST_BAD_ARG, 2);
+    if (wants & ~known)
+        return inv_fail(inv, ST_BAD_ARG, 3);
+    if (records > UINT32_MAX)
+        return inv_fail(inv, ST_BAD_ARG, 4);
+
+    s->flags = flags;
+    s->shared = shared;
+    s->private = private;
+    s->wants = wants;
+    s->records_max = records;
+    for (unsigned i = 0; i < OWNER_NAME_BYTES / 8 && 5 + i < inv->nwords; i++) {
+        word_t part = inv_word(inv, 5 + i);
+        memcpy(s->name + 8 * i, &part, 8);
+    }
+    return ST_OK;
+}
+
+/* served.answer.  Rights: OWN.  Lock: shared. */
+static status_t served_answer(struct object *o, struct invocation *inv)
+{
+    return answer_invoke(served_of(memory_of(o)), inv);
+}
+
+/* ------------------------------------------------------------------------------ the mapping table */
+
+static status_t served_get_mapping_info_with(const struct memory *m, u64 offset, u64 length,
+                                             bool is_shared, struct mapping_info *info)
+{
+    const struct served *s = container_of(m, struct served, memory);
+    u32 permissions = is_shared ? s->shared : s->private;
+
+    (void)offset;
+    (void)length;
+    *info = (struct mapping_info){.permissions = permissions & ~DECLARE_REFUSED,
+                                  .attribute = MEMORY_NORMAL,
+                                  .is_shared = is_shared};
+    return permissions & DECLARE_REFUSED ? ST_NOT_SUPPORTED : ST_OK;
+}
+
+static status_t served_get_mapping_info(const struct memory *m, u64 offset, u64 length,
+                                        struct mapping_info *info)
+{
+    return served_get_mapping_info_with(m, offset, length, true, info);
+}
+
+static bool served_supports_mmap(const struct memory *m)
+{
+    return container_of(m, struct served, memory)->flags & DECLARE_MAPPABLE;
+}
+
+static bool served_supports_private_mmap(const struct memory *m)
+{
+    return container_of(m, struct served, memory)->flags & DECLARE_PRIVATE;
+}
+
+static void served_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES])
+{
+    memcpy(name, container_of(m, struct served, memory)->name, OWNER_NAME_BYTES);
+}
+
+static const struct mapping_ops served_mapping_ops = {
+    .get_mapping_info = served_get_mapping_info,
+    .get_mapping_info_with = served_get_mapping_info_with,
+    .prepare_map = served_prepare_map,
+    .on_mapped = served_on_mapped,
+    .on_unmapped = served_on_unmapped,
+    .supports_mmap = served_supports_mmap,
+    .supports_private_mmap = served_supports_private_mmap,
+    .mmap_owner_name = served_mmap_owner_name,
+    .resolve_fault = served_resolve_fault,
+    .resident_page = memory_default_resident_page,
+};
+
+/* ------------------------------------------------------------------------------- the object table */
+
+/* bank.create(served, size, key).  Lock: alone. */
+static status_t served_create(struct bank *bank, struct invocation *inv, const word_t args[3],
+                              struct object **out)
+{
+    struct served *s;
+
+    if (args[0] == 0 || args[0] > MEMORY_MAX_SIZE)
+        return inv_fail(inv, ST_BAD_ARG, 2);
+    s = bank_alloc(bank, sizeof(*s));
+    if (!s)
+        return inv_fail(inv, ST_NO_SPACE, bank->limit - bank->used);
+
+    object_init(&s->memory.object, bank, OBJ_served, sizeof(*s));
+    memory_init(&s->memory, &served_mapping_ops, args[0]);
+    s->key = args[1];
+    s->shared = s->private = DECLARE_REFUSED;
+    memcpy(s->name, "object", sizeof("object"));
+    *out = &s->memory.object;
+    return ST_OK;
+}
+
+/* No region is left, so no ticket; unheard farewells are dropped with the object.  Lock: alone. */
+static void served_destroy(struct object *o)
+{
+    struct served *s = served_of(memory_of(o));
+
+    assert(s->open_first == 0);
+    served_detach(s);
+    while (!queue_is_empty(&s->queue)) {
+        struct qnode *n = queue_first(&s->queue);
+        queue_remove(&s->queue, n);
+        event_free(s, container_of(n, struct event, node));
+    }
+    memory_release(&s->memory);
+}
+
+/* Debug: I2, I7 and V3.  Lock: alone. */
+static void served_check(const struct object *o)
+{
+    const struct served *s = container_of(container_of(o, struct memory, object), struct served,
+                                          memory);
+    u64 sequence = 0;
+
+    for (const struct qnode *n = queue_first(&s->queue); n; n = queue_next(n)) {
+        u64 number = n->kind == QNODE_EVENT
+                         ? container_of(n, struct event, node)->sequence
+                         : container_of(n, struct thread, wait)->ticket.sequence;
+        assert(n->kind == QNODE_EVENT || n->kind == QNODE_TICKET);
+        assert(number > sequence); /* I7 */
+        sequence = number;
+    }
+    for (const struct thread *t = slot_pointer(s->open_first); t;
+         t = slot_pointer(t->ticket.open_next)) {
+        assert(*t->ticket.slot == (paddr_from_kva(t).addr | SLOT_WAITING)); /* I2 */
+        assert(t->state == THREAD_FAULTING);
+        assert(t->ticket.delivered == (t->wait.kind == QNODE_OFF));
+    }
+    assert((s->node.kind == QNODE_SERVED) <=
+           (!queue_is_empty(&s->queue) && served_endpoint(s))); /* V3 */
+}
+
+static void served_describe(const struct object *o, struct text *t)
+{
+    const struct served *s = container_of(container_of(o, struct memory, object), struct served,
+                                          memory);
+
+    text_puts(t, "served \"");
+    text_escape(t, s->name, OWNER_NAME_BYTES);
+    text_printf(t, "\" %lu bytes, %lu resident, key 0x%lx%s", s->memory.size, s->memory.resident,
+                s->key, served_endpoint(s) ? "" : ", no server");
+}
+
+const struct object_ops served_ops = {
+    .create = served_create,
+    .destroy = served_destroy,
+    .check = served_check,
+    .describe = served_describe,
+    .operations = &served_operations,
+};
