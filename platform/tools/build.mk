@@ -183,7 +183,7 @@ $(OUT)/%/bundle.cpio: platform/tools/mkbundle.py $(RULES)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(PYTHON) platform/tools/mkbundle.py $@ $(MEMBERS)
 
-$(OUT)/%/bundle.o: $(ARCH_DIR)/bundle.S $(OUT)/%/bundle.cpio
+$(OUT)/%/bundle.o: $(ARCH_DIR)/bundle.S $(OUT)/%/bundle.cpio $(RULES)
 	$(Q)$(CROSS)gcc $(KERNEL_FLAGS) -I$(KERNEL_GEN) -c -o $@ $< \
 		-DBUNDLE_PATH='"$(OUT)/$*/bundle.cpio"'
 
