@@ -64,9 +64,9 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 include platform/tools/build.mk
 
 # build_goals GOALS: make them with all processors.  A first look counts the steps to come, so that
-# each prints `n of m`.
-build_goals = steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | grep -c '^echo "  \['); \
-	$(MAKE) $(if $(filter 0,$(V)),-s) -j$(JOBS) STEPS=$$steps $(1)
+# each prints `n of m`.  The lock keeps two commands in one checkout from writing the same files.
+build_goals = mkdir -p build; steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | grep -c '^echo "  \['); \
+	flock build/lock $(MAKE) $(if $(filter 0,$(V)),-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) STEPS=$$steps $(1)
 
 # ---- The commands ------------------------------------------------------------------------------
 .PHONY: help image run test check bench gdb mutants clean deps doctor unit format kernel

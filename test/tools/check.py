@@ -72,7 +72,7 @@ class Check:
 
     def goals(self, *goals):
         """Let make build something; of its output only what is not a step."""
-        good, bad, output = self.one(self.make + ["-k", "-s", "-j%d" % self.jobs, *goals])
+        good, bad, output = self.one(["flock", "build/lock", *self.make, "-k", "-s", "-j%d" % self.jobs, *goals])
         return good, bad, "".join(line + "\n" for line in output.split("\n")
                                   if line.strip() and not line.startswith("  ["))
 
@@ -117,6 +117,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     options = parser.parse_args()
     os.chdir(ROOT)
+    os.makedirs("build", exist_ok=True)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     # This make is called anew for each step: it must not look for the job server of its caller.
     os.environ.pop("MAKEFLAGS", None)
