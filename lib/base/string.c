@@ -144,7 +144,7 @@ int strcmp(const char *a, const char *b)
 }
 
 /* The operation for words i .. i+7, and for all words of a turn. */
-#define EIGHT(op, i)                                                                               \
+#define EIGHT(op, i) \
     op(i) op((i) + 1) op((i) + 2) op((i) + 3) op((i) + 4) op((i) + 5) op((i) + 6) op((i) + 7)
 
 void page_zero(void *page)
@@ -167,12 +167,12 @@ void page_zero(void *page)
 /* Eight words by eight registers, all loads before all stores: an in-order core then does not
  * stall on each load. (Not `restrict`: told that the pages are apart, GCC 12 hoists all 32 loads,
  * and spills.) */
-#define MOVE8(i)                                                                                   \
-    do {                                                                                           \
-        word_t w0 = in[i], w1 = in[(i) + 1], w2 = in[(i) + 2], w3 = in[(i) + 3];                   \
-        word_t w4 = in[(i) + 4], w5 = in[(i) + 5], w6 = in[(i) + 6], w7 = in[(i) + 7];             \
-        out[i] = w0, out[(i) + 1] = w1, out[(i) + 2] = w2, out[(i) + 3] = w3;                      \
-        out[(i) + 4] = w4, out[(i) + 5] = w5, out[(i) + 6] = w6, out[(i) + 7] = w7;                \
+#define MOVE8(i)                                                                       \
+    do {                                                                               \
+        word_t w0 = in[i], w1 = in[(i) + 1], w2 = in[(i) + 2], w3 = in[(i) + 3];       \
+        word_t w4 = in[(i) + 4], w5 = in[(i) + 5], w6 = in[(i) + 6], w7 = in[(i) + 7]; \
+        out[i] = w0, out[(i) + 1] = w1, out[(i) + 2] = w2, out[(i) + 3] = w3;          \
+        out[(i) + 4] = w4, out[(i) + 5] = w5, out[(i) + 6] = w6, out[(i) + 7] = w7;    \
     } while (0)
 
 void page_copy(void *to, const void *from)

@@ -160,8 +160,8 @@ static bool put_conversion(struct text *t, const struct spec *spec, char letter,
     case 'u':
     case 'x':
     case 'X': {
-        u64 value = spec->is_long ? va_arg(args->list, unsigned long)
-                                  : va_arg(args->list, unsigned);
+        u64 value =
+            spec->is_long ? va_arg(args->list, unsigned long) : va_arg(args->list, unsigned);
         put_number(t, spec, value, letter == 'u' ? 10 : 16,
                    letter != 'u' && spec->prefix ? "0x" : "",
                    letter == 'X' ? upper_digits : lower_digits);

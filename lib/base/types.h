@@ -46,21 +46,21 @@ static inline vaddr_t vaddr(u64 addr)
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The struct that holds `member` at `pointer`. The comparison refuses a pointer of another type. */
-#define container_of(pointer, type, member)                                                        \
+#define container_of(pointer, type, member) \
     ((type *)((char *)(1 ? (pointer) : &((type *)0)->member) - offsetof(type, member)))
 
 /* Each argument is evaluated once; both should have one type. Not for constant expressions. */
-#define MIN(a, b)                                                                                  \
-    ({                                                                                             \
-        __typeof__(a) min_a = (a);                                                                 \
-        __typeof__(b) min_b = (b);                                                                 \
-        min_a < min_b ? min_a : min_b;                                                             \
+#define MIN(a, b)                      \
+    ({                                 \
+        __typeof__(a) min_a = (a);     \
+        __typeof__(b) min_b = (b);     \
+        min_a < min_b ? min_a : min_b; \
     })
-#define MAX(a, b)                                                                                  \
-    ({                                                                                             \
-        __typeof__(a) max_a = (a);                                                                 \
-        __typeof__(b) max_b = (b);                                                                 \
-        max_a > max_b ? max_a : max_b;                                                             \
+#define MAX(a, b)                      \
+    ({                                 \
+        __typeof__(a) max_a = (a);     \
+        __typeof__(b) max_b = (b);     \
+        max_a > max_b ? max_a : max_b; \
     })
 
 /* *sum = a + b; true if that wrapped past 2^64 (then *sum is the wrapped value: do not use it). */
