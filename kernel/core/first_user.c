@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first program: what the kernel makes so that user mode can begin.
+ *
+ * The kernel starts one program, `init`, from the boot bundle, gives it every capability there is,
+ * and makes no policy beyond that: what else runs, and what it is given, is init's business.
+ * Slots of init's cspace are the FIRST_* numbers of lib/abi/first.h.
+ */
+#include "kernel/core/first_user.h"
+
+#include "arch/cpu.h"
+#include "kernel/core/console.h"
+#include "kernel/core/hart.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/schedule.h"
+#include "kernel/object/aspace.h"
+#include "kernel/object/bank.h"
+#include "kernel/object/cspace.h"
+#include "kernel/object/debug.h"
+#include "kernel/object/thread.h"
+#include "lib/abi/first.h"
+#include "lib/base/cpio.h"
+#include "lib/base/elf.h"
+#include "lib/base/string.h"
+
+/* Put the first capability to an object, with all rights, into init's slot of that number. */
+static struct slot *give(struct cspace *c, unsigned number, struct object *o, unsigned rights)
+{
+    struct slot *slot = cspace_slot(c, number);
+
+    slot_derive(slot, &o->origin, PLACE_CSPACE, rights, 0);
+    return slot;
+}
+
+/* An anon object that holds a copy of `n` bytes, `size` long in all. */
+static struct memory *anon_with(struct bank *bank, u64 size, u64 at, const void *bytes, u64 n)
+{
+    struct memory *m = anon_boot(bank, size);
+
+    for (u64 page = 0; page < m->npages; page++) {
+        u64 start = page << PAGE_SHIFT, end = start + PAGE_SIZE;
+        u64 from = MAX(start, at), to = MIN(end, at + n);
+        u64 *slot = radix_make(&m->index, page, bank);
+        struct frame *f = bank_frame_alloc(bank, 0);
+
+        if (!slot || !f)
+            panic("no memory for the first program");
+        page_zero(frame_kva(f));
+        if (from < to)
+            memcpy((u8 *)frame_kva(f) + (from - start), (const u8 *)bytes + (from - at), to - from);
+        memory_install(m, slot, page, f);
+    }
+    return m;
+}
+
+static void map_or_panic(struct aspace *a, struct memory *m, u64 vaddr, u64 length, u64 flags)
+{
+    word_t detail = 0;
+    u64 id;
+    status_t status =
+        aspace_map_slot(a, &m->object.origin, vaddr, length, 0, flags, &detail, &id);
+
+    if (status != ST_OK)
+        panic("mapping init at 0x%lx: status %u, detail 0x%lx", vaddr, status, detail);
+}
+
+/* Copy the program's segments into memory of its own and map them; returns the entry address. */
+static u64 load_program(struct bank *bank, struct aspace *a, const void *file, u64 size)
+{
+    struct elf elf;
+    struct elf_segment segment;
+    enum elf_error error = elf_open(&elf, file, size, PAGE_SIZE, USER_REGION_TOP);
+
+    if (error)
+        panic("init in the bundle: %s", elf_error_text(error));
+    for (unsigned i = 0; elf_segment(&elf, i, &segment); i++) {
+        u64 start = align_down(segment.vaddr, PAGE_SIZE);
+        u64 end = align_up(segment.vaddr + segment.memory_bytes, PAGE_SIZE);
+        u64 flags = (segment.flags & ELF_READ ? MAP_READ : 0) |
+                    (segment.flags & ELF_WRITE ? MAP_WRITE : 0) |
+                    (segment.flags & ELF_EXEC ? MAP_EXEC : 0);
+
+        map_or_panic(a,
+                     anon_with(bank, end - start, segment.vaddr - start, segment.data,
+                               segment.file_bytes),
+                     start, end - start, flags);
+    }
+    return elf.entry;
+}
+
+void first_user_start(const struct first_boot *boot)
+{
+    struct bank *bank = bank_boot();
+    struct cspace *c = cspace_boot(bank, FIRST_CSPACE_BITS);
+    struct aspace *a = aspace_boot(bank);
+    struct thread *t = thread_boot(bank);
+    struct cpio archive;
+    struct cpio_entry init;
+    word_t detail = 0;
+    u64 entry;
+
+    give(c, FIRST_BANK, &bank->object, RIGHTS_ALL);
+    give(c, FIRST_DEBUG, &debug_boot(bank)->object, RIGHTS_ALL);
+    give(c, FIRST_BUNDLE,
+         &phys_boot(bank, boot->bundle, align_up(boot->bundle_bytes, PAGE_SIZE), MEMORY_NORMAL,
+                    MAP_READ)
+              ->object,
+         MEMORY_READ);
+    give(c, FIRST_DEVICE_TREE,
+         &anon_with(bank, align_up(boot->fdt_bytes, PAGE_SIZE), 0, boot->fdt, boot->fdt_bytes)
+              ->object,
+         MEMORY_READ);
+    if (boot->initrd_bytes)
+        give(c, FIRST_INITRD,
+             &phys_boot(bank, boot->initrd, align_up(boot->initrd_bytes, PAGE_SIZE), MEMORY_NORMAL,
+                        MAP_READ)
+                  ->object,
+             MEMORY_READ);
+
+    cpio_open(&archive, kva_from_paddr(boot->bundle), boot->bundle_bytes);
+    if (cpio_find(&archive, "init", &init) != CPIO_OK)
+        panic("the bundle of %lu bytes holds no program `init`", boot->bundle_bytes);
+    entry = load_program(bank, a, init.data, init.size);
+    map_or_panic(a, anon_boot(bank, FIRST_STACK_BYTES), FIRST_STACK_TOP - FIRST_STACK_BYTES,
+                 FIRST_STACK_BYTES, MAP_READ | MAP_WRITE);
+
+    t->name[0] = 0x74696e69; /* "init" */
+    if (thread_configure_slots(
+            t, give(c, FIRST_CSPACE, &c->object, RIGHTS_ALL),
+            give(c, FIRST_ASPACE, &a->object, RIGHTS_ALL), NULL,
+            give(c, FIRST_SCHED, &sched_boot(bank, FIRST_PRIORITY)->object, RIGHTS_ALL),
+            &detail) != ST_OK)
+        panic("no room for init's thread");
+    give(c, FIRST_THREAD, &t->object, RIGHTS_ALL);
+    thread_run(t, entry, FIRST_STACK_TOP, boot->bundle_bytes, 0);
+}

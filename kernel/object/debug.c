@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Debug: console, power and queries, for tests and tools.
+ *
+ * Present in both builds, because release builds are tested too, and handed out only by the system
+ * description, because it tells physical addresses.  Nothing in the kernel depends on it.
+ */
+#include "kernel/object/debug.h"
+
+#include "kernel/core/console.h"
+#include "kernel/core/counters.h"
+#include "kernel/core/invoke.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/platform.h"
+#include "kernel/core/schedule.h"
+#include "kernel/object/bank.h"
+#include "kernel/object/memory.h"
+
+#define OPERATIONS_OF   debug
+#define OPERATIONS_FILE "lib/abi/debug.def"
+#include "kernel/core/operations.h"
+
+/* debug.write.  Rights: CONSOLE. */
+static status_t debug_write(struct object *o, struct invocation *inv)
+{
+    u64 nbytes = inv_word(inv, 0), room = (inv->nwords - 1) * 8;
+
+    (void)o;
+    if (nbytes > room)
+        return inv_fail(inv, ST_BAD_ARG, room);
+
+    for (u64 i = 0; i < nbytes; i += 8) {
+        word_t word = inv_word(inv, 1 + i / 8);
+        for (u64 k = i; k < nbytes && k < i + 8; k++, word >>= 8)
+            console_putc((char)word);
+    }
+    return ST_OK;
+}
+
+/* debug.power_off.  Rights: POWER. */
+static status_t debug_power_off(struct object *o, struct invocation *inv)
+{
+    word_t code = inv_word(inv, 0);
+
+    (void)o;
+    if (code > 127)
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    platform_power_off(code);
+}
+
+/* The memory object that argument `n` names, or NULL. */
+static struct memory *memory_argument(const struct invocation *inv, unsigned n)
+{
+    struct slot *slot = inv_lookup(inv, inv_word(inv, n));
+
+    return slot && slot_holds_memory(slot, 0) ? memory_of(slot_object(slot)) : NULL;
+}
+
+/* debug.page.  Rights: QUERY. */
+static status_t debug_page(struct object *o, struct invocation *inv)
+{
+    struct memory *m = memory_argument(inv, 0);
+    u64 index = inv_word(inv, 1) >> PAGE_SHIFT, slot = 0;
+    u64 *entry;
+
+    (void)o;
+    if (!m)
+        return inv_fail(inv, ST_BAD_CAP, 0);
+    if (index >= m->npages)
+        return inv_fail(inv, ST_PAST_END, m->npages << PAGE_SHIFT);
+
+    entry = m->index.depth ? radix_find(&m->index, index) : NULL;
+    if (entry)
+        slot = *entry;
+    if (slot & SLOT_RESIDENT) {
+        paddr_t p = paddr(slot & ~SLOT_BITS);
+        inv_result(inv, 1);
+        inv_result(inv, p.addr);
+        inv_result(inv, frame_of(p)->map_count);
+        inv_result(inv, slot & SLOT_BITS);
+        return ST_OK;
+    }
+    inv_result(inv, slot & SLOT_WAITING ? 2 : 0);
+    inv_result(inv, 0);
+    inv_result(inv, 0);
+    inv_result(inv, 0);
+    return ST_OK;
+}
+
+/* debug.counters.  Rights: QUERY. */
+static status_t debug_counters(struct object *o, struct invocation *inv)
+{
+    (void)o;
+    inv_result(inv, kernel_counters.ticks);
+    inv_result(inv, kernel_counters.idle);
+    inv_result(inv, kernel_counters.switches);
+    inv_result(inv, kernel_counters.faults);
+    inv_result(inv, frame_free_count());
+    inv_result(inv, kernel_counters.console_writes);
+    return ST_OK;
+}
+
+/* Every object of the tree, one after the other. */
+static void check_objects(void)
+{
+    const struct slot *top = &bank_first()->object.origin;
+
+    for (const struct slot *s = top; s; s = slot_walk_next(top, s)) {
+        slot_check(s);
+        if (slot_place(s) == PLACE_ORIGIN || s == top) {
+            const struct object *o = slot_object(s);
+            if (object_ops_of(o->type)->check)
+                object_ops_of(o->type)->check(o);
+        }
+    }
+}
+
+/* debug.check.  Rights: QUERY.  Lock: alone. */
+static status_t debug_check(struct object *o, struct invocation *inv)
+{
+    (void)o;
+    if (CONFIG_DEBUG) {
+        frame_check();
+        schedule_check();
+        check_objects();
+    }
+    inv_result(inv, CONFIG_DEBUG);
+    return ST_OK;
+}
+
+/* debug.mapping_info.  Rights: QUERY. */
+static status_t debug_mapping_info(struct object *o, struct invocation *inv)
+{
+    struct memory *m = memory_argument(inv, 0);
+    struct mapping_info info;
+    status_t status;
+
+    (void)o;
+    if (!m)
+        return inv_fail(inv, ST_BAD_CAP, 0);
+    status = memory_check_range(m, inv_word(inv, 1), inv_word(inv, 2), 1, &inv->detail);
+    if (status != ST_OK)
+        return status;
+    status = m->ops->get_mapping_info_with(m, inv_word(inv, 1), inv_word(inv, 2), inv_word(inv, 3),
+                                           &info);
+    if (status != ST_OK)
+        return inv_fail(inv, status, 0);
+
+    inv_result(inv, info.permissions);
+    inv_result(inv, info.is_shared);
+    inv_result(inv, info.attribute);
+    inv_result(inv, info.paddr);
+    return ST_OK;
+}
+
+struct debug *debug_boot(struct bank *bank)
+{
+    struct debug *d = bank_alloc(bank, sizeof(*d));
+
+    if (!d)
+        panic("no memory for the debug object");
+    object_init(&d->object, bank, OBJ_debug, sizeof(*d));
+    return d;
+}
+
+static void debug_destroy(struct object *o)
+{
+    (void)o;
+}
+
+static void debug_describe(const struct object *o, struct text *t)
+{
+    (void)o;
+    text_puts(t, "debug");
+}
+
+/* Programs cannot make one: create stays NULL, which bank.create answers with BAD_TYPE. */
+const struct object_ops debug_ops = {
+    .destroy = debug_destroy,
+    .describe = debug_describe,
+    .operations = &debug_operations,
+};
