@@ -119,6 +119,12 @@ static inline struct memory *memory_of(struct object *o)
     return container_of(o, struct memory, object);
 }
 
+/* Has it frames of its own, or only addresses (phys)? */
+static inline bool memory_has_frames(const struct memory *m)
+{
+    return m->index.depth != 0;
+}
+
 /* Initialise the memory part (object_init has been called). */
 void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size);
 
@@ -156,7 +162,14 @@ status_t memory_query(struct object *o, struct invocation *inv);
 /* Boot: a phys object over a range (bundle, devices); panics without room. */
 struct memory *phys_boot(struct bank *bank, paddr_t base, u64 size, u32 attribute, u32 permissions);
 struct memory *anon_boot(struct bank *bank, u64 size);
-/* What the device tree gave (main.c tells at boot): may a phys object or irq be made of this? */
+/* What the device tree gave: boot calls phys_give for each device range and each reserved range of
+ * RAM that a program may have (rounded outward to pages; NORMAL only for what the direct map
+ * shows; false: nothing noted, the list is full or the range wraps).  phys_range_allowed: is this
+ * range wholly inside one of them? */
+bool phys_give(paddr_t base, u64 length, u32 attribute);
 bool phys_range_allowed(u64 base, u64 length);
+
+/* Debug: assert M1 to M3, R3 and I3 of an object.  Cost: resident pages times regions. */
+void memory_check(const struct memory *m);
 
 #endif

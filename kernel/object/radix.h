@@ -50,9 +50,14 @@ void radix_for_each(const struct radix *r, u64 first, u64 count, radix_visit *vi
 /* The first index in [first, limit) whose leaf entry is not zero (missing nodes are zero), or limit. */
 u64 radix_next_used(const struct radix *r, u64 first, u64 limit);
 
-/* Free every node that lies wholly inside [first, first + count) and whose leaf entries are all
- * zero, then inner nodes that became empty, the root too. */
-void radix_prune(struct radix *r, u64 first, u64 count);
+/* A root without children that radix_prune never frees, for a tree of depth over 1 that has none; the
+ * caller may fill root entries of its own (a page table's kernel half).  NULL: no room. */
+u64 *radix_make_root(struct radix *r, struct bank *bank);
+
+/* Free every leaf node that lies wholly inside [first, first + count) and is all zeros, then inner
+ * nodes that became empty, the root too.  Returns how many nodes that were: a page table's holder
+ * then flushes everything of the space, since hardware may keep inner entries. */
+u64 radix_prune(struct radix *r, u64 first, u64 count);
 
 /* Free all nodes; leaf entries are dropped as they are.  `skip_top` entries from that on of the root
  * are not followed (a page table's shared kernel half); RADIX_ENTRIES for none. */

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all memory objects share: the index of resident pages, the list of mappings, the defaults of
+ * the table, and the operations of memory.def.
+ *
+ * The kinds (anon.c, phys.c, served.c) put a struct memory first and fill in a struct mapping_ops.
+ * Nothing here asks which kind it has; an object without frames of its own is known by its index of
+ * depth 0 (memory_has_frames).
+ */
+#include "kernel/object/memory.h"
+
+#include "arch/mmu.h"
+#include "arch/pte.h"
+#include "kernel/core/invoke.h"
+#include "kernel/core/panic.h"
+#include "kernel/object/aspace.h"
+#include "kernel/object/bank.h"
+#include "lib/base/string.h"
+
+/* The table has each member of mapping_ops.def, and besides only prepare_map and resident_page. */
+#define MAPPING_OP(number, name, text) \
+    _Static_assert(offsetof(struct mapping_ops, name) < sizeof(struct mapping_ops), #name);
+#include "lib/abi/mapping_ops.def"
+#undef MAPPING_OP
+enum {
+    MEMBERS = 2
+#define MAPPING_OP(number, name, text) +1
+#include "lib/abi/mapping_ops.def"
+#undef MAPPING_OP
+};
+_Static_assert(sizeof(struct mapping_ops) == MEMBERS * sizeof(void *),
+               "a member of struct mapping_ops is not in lib/abi/mapping_ops.def");
+
+static u64 rounded_size(const struct memory *m)
+{
+    return m->npages << PAGE_SHIFT;
+}
+
+/* Lock: alone. */
+void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size)
+{
+    assert(size > 0 && size <= MEMORY_MAX_SIZE);
+    m->ops = ops;
+    m->size = size;
+    m->npages = align_up(size, PAGE_SIZE) >> PAGE_SHIFT;
+    m->index = (struct radix){.root = 0, .depth = radix_depth(m->npages)};
+    m->resident = 0;
+    m->epoch = 0;
+    m->region_list = 0;
+    m->regions = 0;
+}
+
+static void release_page(u64 *slot, u64 index, void *context)
+{
+    struct memory *m = context;
+    struct frame *f = frame_of(paddr(*slot & ~SLOT_BITS));
+
+    assert(*slot & SLOT_RESIDENT); /* a waiting thread would need a region, and none is left */
+    assert(f->index == index && f->map_count == 0);
+    *slot = 0;
+    m->resident--;
+    bank_frame_free(f, 0);
+}
+
+/* Lock: alone.  Cost: per page. */
+void memory_release(struct memory *m)
+{
+    assert(m->regions == 0);
+    radix_for_each(&m->index, 0, m->npages, release_page, m);
+    radix_free(&m->index, RADIX_ENTRIES);
+    assert(m->resident == 0);
+}
+
+/* Lock: shared. */
+void memory_install(struct memory *m, u64 *slot, u64 index, struct frame *f)
+{
+    u64 in_last_page = m->size & PAGE_MASK;
+    u64 bits = SLOT_RESIDENT;
+
+    assert(index < m->npages && !(*slot & SLOT_RESIDENT));
+    if (in_last_page && index == m->npages - 1) {
+        memset((u8 *)frame_kva(f) + in_last_page, 0, PAGE_SIZE - in_last_page);
+        bits |= SLOT_TAIL;
+    }
+    f->owner = (u64)m;
+    f->index = index;
+    f->map_count = 0;
+    f->state = FRAME_USER;
+    *slot = frame_paddr(f).addr | bits;
+    m->resident++;
+}
+
+/* Lock: alone, or shared where every region of the object is in the caller's space.  Cost: per
+ * region of the object until the frame's last PTE is found. */
+void memory_unmap_frame(struct memory *m, struct frame *f)
+{
+    u64 index = f->index;
+
+    for (struct region *r = slot_pointer(m->region_list); r && f->map_count > 0;
+         r = slot_pointer(r->next)) {
+        u64 npages = (r->end - r->start) >> PAGE_SHIFT;
+        u64 address = r->start + ((index - r->first_page) << PAGE_SHIFT);
+        u64 *pte;
+
+        if (index < r->first_page || index - r->first_page >= npages)
+            continue;
+        pte = radix_find(&r->aspace->table, address >> PAGE_SHIFT);
+        if (pte && aspace_clear_pte(r, pte))
+            mmu_flush_page(vaddr(address), r->aspace->asid);
+    }
+    assert(f->map_count == 0); /* I3 */
+}
+
+status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsigned first,
+                            word_t *detail)
+{
+    u64 end;
+
+    if (!is_aligned(offset, PAGE_SIZE)) {
+        *detail = first;
+        return ST_BAD_ARG;
+    }
+    if (length == 0 || add_overflows(offset, length, &end)) {
+        *detail = first + 1;
+        return ST_BAD_ARG;
+    }
+    if (offset >= rounded_size(m)) {
+        *detail = rounded_size(m);
+        return ST_PAST_END;
+    }
+    return ST_OK;
+}
+
+/* ------------------------------------------------------------------------ defaults of the table */
+
+status_t memory_default_get_mapping_info_with(const struct memory *m, u64 offset, u64 length,
+                                              bool is_shared, struct mapping_info *info)
+{
+    (void)is_shared;
+    return m->ops->get_mapping_info(m, offset, length, info);
+}
+
+status_t memory_default_prepare_map(struct memory *m, struct region *r, word_t *detail)
+{
+    (void)m;
+    (void)detail;
+    r->event = NULL;
+    return ST_OK;
+}
+
+void memory_default_on_mapped(struct memory *m, struct region *r, paddr_t first)
+{
+    (void)m;
+    (void)r;
+    (void)first;
+}
+
+void memory_default_on_unmapped(struct memory *m, struct region *r)
+{
+    (void)m;
+    (void)r;
+}
+
+bool memory_default_supports_mmap(const struct memory *m)
+{
+    (void)m;
+    return true;
+}
+
+bool memory_default_supports_private_mmap(const struct memory *m)
+{
+    (void)m;
+    return true;
+}
+
+void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES])
+{
+    (void)m;
+    memset(name, 0, OWNER_NAME_BYTES);
+    memcpy(name, "object", sizeof("object"));
+}
+
+const void *memory_default_resident_page(struct memory *m, u64 index)
+{
+    const u64 *slot = index < m->npages ? radix_find(&m->index, index) : NULL;
+
+    return slot && (*slot & SLOT_RESIDENT) ? kva_from_paddr(paddr(*slot & ~SLOT_BITS)) : NULL;
+}
+
+/* --------------------------------------------------------------------------------- operations */
+
+/* memory.info: never tells info.paddr, which is the kernel's alone.  Lock: alone. */
+status_t memory_info(struct object *o, struct invocation *inv)
+{
+    struct memory *m = memory_of(o);
+    word_t offset = inv_word(inv, 0), length = inv_word(inv, 1);
+    bool is_private = inv->nwords > 2 && inv_word(inv, 2) != 0;
+    struct mapping_info info;
+    word_t detail;
+    status_t status = memory_check_range(m, offset, length, 0, &detail);
+
+    if (status != ST_OK)
+        return inv_fail(inv, status, detail);
+    if (m->ops->get_mapping_info_with(m, offset, length, !is_private, &info) != ST_OK)
+        return inv_fail(inv, ST_NOT_SUPPORTED, 0);
+
+    inv_result(inv, info.permissions);
+    inv_result(inv, info.is_shared);
+    inv_result(inv, info.attribute);
+    return ST_OK;
+}
+
+/* memory.query.  Lock: alone. */
+status_t memory_query(struct object *o, struct invocation *inv)
+{
+    struct memory *m = memory_of(o);
+    word_t name[OWNER_NAME_BYTES / sizeof(word_t)];
+
+    m->ops->mmap_owner_name(m, (char *)name);
+    inv_result(inv, m->size);
+    inv_result(inv, m->resident);
+    inv_result(inv, m->regions);
+    inv_result(inv, m->epoch);
+    inv_result(inv, name[0]);
+    inv_result(inv, name[1]);
+    return ST_OK;
+}
+
+/* -------------------------------------------------------------------------------------- checks */
+
+/* Valid PTEs that show page `index` of the object. */
+static u64 count_mappings(const struct memory *m, u64 index)
+{
+    u64 count = 0;
+
+    for (const struct region *r = slot_pointer(m->region_list); r; r = slot_pointer(r->next)) {
+        u64 page = index - r->first_page;
+        const u64 *pte;
+
+        if (index < r->first_page || page >= (r->end - r->start) >> PAGE_SHIFT)
+            continue;
+        pte = radix_find(&r->aspace->table, (r->start >> PAGE_SHIFT) + page);
+        count += pte && (*pte & PTE_V);
+    }
+    return count;
+}
+
+struct page_check {
+    const struct memory *memory;
+    u64 resident;
+};
+
+static void check_page(u64 *slot, u64 index, void *context)
+{
+    struct page_check *check = context;
+    const struct frame *f = frame_of(paddr(*slot & ~SLOT_BITS));
+
+    assert(index < check->memory->npages);
+    if (!(*slot & SLOT_RESIDENT))
+        return;
+    check->resident++;
+    assert(f->state == FRAME_USER); /* M1 */
+    assert(f->owner == (u64)check->memory && f->index == index);
+    assert(f->map_count == count_mappings(check->memory, index)); /* I3 */
+}
+
+/* Debug.  Lock: alone.  Cost: resident pages times regions. */
+void memory_check(const struct memory *m)
+{
+    struct page_check check = {.memory = m};
+    u64 regions = 0;
+    u32 prev = 0;
+
+    for (const struct region *r = slot_pointer(m->region_list); r; r = slot_pointer(r->next)) {
+        assert(slot_object(&r->object) == m && r->prev == prev); /* R3 */
+        prev = slot_number(r);
+        regions++;
+    }
+    assert(regions == m->regions);                      /* M2 */
+    assert(memory_has_frames(m) || m->index.root == 0); /* M3 */
+    radix_for_each(&m->index, 0, m->npages, check_page, &check);
+    assert(check.resident == m->resident); /* M2 */
+}
