@@ -33,13 +33,22 @@ struct bank {
 };
 _Static_assert(sizeof(struct bank) <= 256, "size class");
 
-/* Make the first bank, which owns every free frame; lives in static memory.  Boot only. */
+/*
+ * Make the first bank, which owns every free frame.  It lies in its own first slab page, is the one
+ * object whose origin has no parent, and never dies.  Boot only, after frame_boot_add.
+ */
 struct bank *bank_boot(void);
+
+/* Pages left: the detail word of NO_SPACE. */
+static inline u64 bank_left(const struct bank *b)
+{
+    return b->limit - b->used;
+}
 
 /* Room for n more pages? */
 static inline bool bank_has(const struct bank *b, u64 npages)
 {
-    return b->limit - b->used >= npages;
+    return bank_left(b) >= npages;
 }
 
 /* 2^order frames charged to the bank (payer set, state KERNEL, contents unknown); NULL: no room. */

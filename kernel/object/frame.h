@@ -48,7 +48,7 @@ struct frame {
     u32 payer;   /* slot number of the bank's origin, 0 = none */
     u32 free_at; /* SLAB: offset of the first free object in the page + 1; 0 = full */
     u8 state;
-    u8 order; /* FREE: log2 of frames */
+    u8 order; /* log2 of frames of the block: FREE, and as allocated */
     u8 size_class; /* SLAB */
     u8 spare;
 };
@@ -66,8 +66,8 @@ static inline paddr_t frame_paddr(const struct frame *f)
 static inline void *frame_kva(const struct frame *f) { return kva_from_paddr(frame_paddr(f)); }
 
 /*
- * Boot: hand a range of usable RAM over.  The caller has backed the records of every 4 MiB block
- * that the range touches.  Cost: per 4 MiB block; records inside a wholly free block stay
+ * Boot: hand a range of usable RAM over, ranges in ascending order (panics otherwise).  The caller
+ * has backed the records of every 4 MiB block that the range touches.  Cost: per 4 MiB block; records inside a wholly free block stay
  * untouched, those of a block only partly given are all set (NONE), so that no merge ever looks at
  * a record that was not written.
  */

@@ -20,7 +20,7 @@ struct operation_table;
 struct object {
     struct slot origin; /* root of every capability to this object */
     u8 type;            /* [I] enum object_type */
-    u8 flags;           /* OBJECT_DYING */
+    u8 flags;           /* OBJECT_* */
     u16 reserved;
     u32 doom_next; /* queue of the dying: slot numbers of objects */
     u32 doom_prev;
@@ -30,7 +30,8 @@ struct object {
 };
 _Static_assert(sizeof(struct object) == 64, "registers of a thread begin here");
 
-#define OBJECT_DYING 1 /* being destroyed: nothing new may be made from it */
+#define OBJECT_DYING  1 /* being destroyed: nothing new may be made from it */
+#define OBJECT_DOOMED 2 /* on the queue of object_reap */
 
 /*
  * One per type, const, in that type's .c, named <type>_ops, found through object_ops_of.
