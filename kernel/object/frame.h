@@ -48,7 +48,7 @@ struct frame {
     u32 payer;   /* slot number of the bank's origin, 0 = none */
     u32 free_at; /* SLAB: offset of the first free object in the page + 1; 0 = full */
     u8 state;
-    u8 order; /* log2 of frames of the block: FREE, and as allocated */
+    u8 order;      /* log2 of frames of the block: FREE, and as allocated */
     u8 size_class; /* SLAB */
     u8 spare;
 };
@@ -56,14 +56,26 @@ _Static_assert(sizeof(struct frame) == 32, "bytes_per_page_frame");
 
 #define FRAME_ORDERS 11 /* orders 0 to 10: 4 KiB to 4 MiB */
 
-static inline u64 frame_number(const struct frame *f) { return (u64)(f - frame_array()); }
-static inline struct frame *frame_of(paddr_t p) { return &frame_array()[p.addr >> PAGE_SHIFT]; }
-static inline struct frame *frame_of_kva(const void *kva) { return frame_of(paddr_from_kva(kva)); }
+static inline u64 frame_number(const struct frame *f)
+{
+    return (u64)(f - frame_array());
+}
+static inline struct frame *frame_of(paddr_t p)
+{
+    return &frame_array()[p.addr >> PAGE_SHIFT];
+}
+static inline struct frame *frame_of_kva(const void *kva)
+{
+    return frame_of(paddr_from_kva(kva));
+}
 static inline paddr_t frame_paddr(const struct frame *f)
 {
     return paddr(frame_number(f) << PAGE_SHIFT);
 }
-static inline void *frame_kva(const struct frame *f) { return kva_from_paddr(frame_paddr(f)); }
+static inline void *frame_kva(const struct frame *f)
+{
+    return kva_from_paddr(frame_paddr(f));
+}
 
 /*
  * Boot: hand a range of usable RAM over, ranges in ascending order (panics otherwise).  The caller

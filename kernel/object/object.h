@@ -24,7 +24,7 @@ struct object {
     u16 reserved;
     u32 doom_next; /* queue of the dying: slot numbers of objects */
     u32 doom_prev;
-    u32 size;  /* [I] bytes taken from the bank (power of two) */
+    u32 size;   /* [I] bytes taken from the bank (power of two) */
     u64 serial; /* [I] counts all objects ever made; for people */
     u64 spare;
 };

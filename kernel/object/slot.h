@@ -64,7 +64,10 @@ static inline u64 slot_word(const void *object, enum object_type type, enum slot
     return (u64)object << SLOT_OBJECT_SHIFT | (u64)place << SLOT_PLACE_SHIFT |
            (u64)type << SLOT_TYPE_SHIFT | rights;
 }
-static inline bool slot_is_empty(const struct slot *s) { return s->word == 0; }
+static inline bool slot_is_empty(const struct slot *s)
+{
+    return s->word == 0;
+}
 static inline void *slot_object(const struct slot *s)
 {
     return (void *)((i64)s->word >> SLOT_OBJECT_SHIFT);
@@ -77,7 +80,10 @@ static inline enum slot_place slot_place(const struct slot *s)
 {
     return (enum slot_place)(s->word >> SLOT_PLACE_SHIFT & 0xf);
 }
-static inline unsigned slot_rights(const struct slot *s) { return s->word & RIGHTS_ALL; }
+static inline unsigned slot_rights(const struct slot *s)
+{
+    return s->word & RIGHTS_ALL;
+}
 
 /* Has the slot a capability of that type with all those rights?  One mask, one compare. */
 static inline bool slot_holds(const struct slot *s, enum object_type type, unsigned rights)
@@ -91,8 +97,14 @@ static inline bool slot_holds_memory(const struct slot *s, unsigned rights)
     return (s->word & (bit | rights)) == (bit | rights);
 }
 
-static inline u32 slot_to_number(const struct slot *s) { return slot_number(s); }
-static inline struct slot *slot_from_number(u32 number) { return slot_pointer(number); }
+static inline u32 slot_to_number(const struct slot *s)
+{
+    return slot_number(s);
+}
+static inline struct slot *slot_from_number(u32 number)
+{
+    return slot_pointer(number);
+}
 
 /*
  * Make the empty slot `to` a capability to the object of `parent`, first child of `parent`, with
