@@ -94,9 +94,8 @@ struct machine {
     size_t bootargs_bytes;         /* without its NUL */
 
     /* Registers of enabled devices, which `phys` objects may be made from: rounded outwards to
-     * pages, ascending, those that touch merged, never in RAM or the PLIC, which is the kernel's;
-     * and without windows behind which a bus places its devices as software tells it
-     * (PCI). */
+     * pages, ascending, those that touch merged, never in RAM or the PLIC, which is the kernel's.
+     * Without the windows in which a bus places its devices as software tells it (PCI). */
     struct machine_range devices[MACHINE_DEVICE_RANGES];
     u32 device_count;
     u32 devices_dropped; /* left out for want of room, or for the PLIC in them */
