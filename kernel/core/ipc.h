@@ -31,7 +31,17 @@ void ipc_cancel(struct thread *t);
 /* Bits for the bound receiver `t`, which is RECEIVING: deliver them as MSG_NOTIFY and wake it. */
 void ipc_deliver_bits(struct thread *t, u64 bits);
 
-/* Everyone queued at a dying endpoint hears CANCELLED. */
+/* Everyone queued at an endpoint that dies, or whose last bound thread is gone, hears CANCELLED. */
 void ipc_endpoint_died(struct endpoint *e);
+
+/* The first who waits at the endpoint with a context that it can lend to a stranded thread; NULL.
+ * Cost: the queue's length, in the worst case. */
+struct thread *ipc_helper(const struct endpoint *e);
+
+/* The caller of `t`, if there is one, hears `status`; what it lent goes back.  `t` is not READY. */
+void ipc_drop_caller(struct thread *t, status_t status);
+
+/* A RECEIVING thread is taken off its endpoint and hears `status`. */
+void ipc_stop_receiving(struct thread *t, status_t status);
 
 #endif

@@ -5,7 +5,8 @@
  * The run queue holds the contexts whose thread is READY, the running one included, one ring per
  * priority and a bit map of rings.  IPC and faults lend contexts (sched_lend): the queue does not
  * change, only whom the context animates.  A thread that becomes READY without a context takes its
- * home context (schedule_ready); a passive thread without a home waits until someone lends.
+ * home context (schedule_ready); a passive thread without a home is stranded until someone lends:
+ * whoever waits for its endpoint does (ipc_helper).
  *
  * Lock: the kernel lock, either mode, plus one hart (a run queue per hart comes with more harts).
  */
@@ -32,15 +33,31 @@ void sched_return(struct thread *t);
 /* `t` is leaving for good: give back what it borrowed, cut what it lent; a thread animated by a
  * context that vanishes falls back to the nearest lender's home context. */
 void sched_detach(struct thread *t);
-/* A context is going away: whoever it animates falls back likewise; leaves the run queue. */
+/* A context is going away: whoever it animates falls back likewise; leaves the run queue.  It is
+ * nobody's home any more. */
 void sched_vanish(struct sched *s);
+/* `t`, not READY, answers `to`, which becomes READY: on the context it lent to `t`, if it did. */
+void sched_give_back(struct thread *t, struct thread *to);
+/* Change the priority; a queued context goes behind the others of the new one. */
+void sched_set_priority(struct sched *s, unsigned priority);
+/* `t` loses its endpoint: if it is stranded, nobody can help it any more. */
+void schedule_forget_stranded(struct thread *t);
 
 /* The thread that the hart runs next (highest priority, ring order); NULL: idle. */
 struct thread *schedule_pick(void);
+/*
+ * Every way out of the kernel ends here: the thread to enter now, its address space in use and
+ * hart->thread set.  Waits for an interrupt while there is none.  The thread that entered the kernel
+ * may be gone (hart->thread NULL).
+ */
+struct thread *schedule_next(void);
+/* A page table may go away: if the hart uses it, it uses the kernel's own from now on. */
+void schedule_leave_space(u64 satp);
+
 /* Timer tick: count it, take turns within a priority. */
 void schedule_tick(void);
 /* Put the current context behind others of its priority. */
 void schedule_yield(void);
-void schedule_check(void); /* debug: C1, C2, I5, T1, T2 */
+void schedule_check(void); /* debug: the run queue, C1, C2, I5 */
 
 #endif

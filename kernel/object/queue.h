@@ -20,6 +20,7 @@ enum qnode_kind {
     QNODE_TICKET,   /* struct thread, wait: on served.queue */
     QNODE_EVENT,    /* struct event, node: on served.queue */
     QNODE_SERVED,   /* struct served, node: on endpoint.senders */
+    QNODE_STRANDED, /* struct thread, wait: on endpoint.stranded */
 };
 
 /* 32-byte aligned.  Q1 kind == OFF <=> on no queue. */

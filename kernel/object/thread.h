@@ -14,6 +14,8 @@
 
 struct hart;
 struct sched;
+struct endpoint;
+struct notification;
 struct memory;
 struct region;
 
@@ -40,10 +42,14 @@ struct ticket {
 };
 
 /*
- * T1 state READY <=> sched == NULL or sched->queued (a thread without a context is stranded until
- *    someone lends).   T2 sched != NULL => sched->thread == this.
+ * T1 sched->queued <=> sched != NULL and state READY.  A READY thread without a context is stranded
+ *    until someone lends: on its endpoint's `stranded` queue, unless it is the hart's current one.
+ * T2 sched != NULL => sched->thread == this.
  * T3 caller != NULL <=> caller->callee == this and caller is CALLING.
- * T4 wait.kind == OFF unless SENDING, RECEIVING, WAITING or (undelivered first waiter) FAULTING.
+ * T4 wait.kind == OFF unless SENDING, RECEIVING, WAITING, (undelivered first waiter) FAULTING, or
+ *    stranded.
+ * T5 lender != NULL <=> lender->lendee == this; a thread with a lendee is not READY.  The context at
+ *    the end of a chain of loans is the home of the thread at its head (nothing else ever moves).
  */
 struct thread {
     struct object object;
@@ -52,16 +58,20 @@ struct thread {
     struct hart *hart; /* [h] runs it now */
     u8 exit_full;      /* entered by a trap that must preserve every register */
     u8 state;          /* THREAD_* */
-    u8 send_kind;      /* SENDING: MSG_CALL, MSG_SEND or MSG_EXCEPTION */
-    u8 send_rights;    /* SENDING: rights of the endpoint capability used */
+    u8 send_kind;      /* SENDING, CALLING: MSG_CALL, MSG_SEND or MSG_EXCEPTION */
+    u8 caller_left;    /* whom it was to reply to is gone: its next reply goes nowhere */
     u8 exception;      /* stopped by an exception: stop_* hold */
-    u8 passive_spare[3];
+    u8 spare[3];
     u64 satp;            /* [k] of its address space */
     struct sched *sched; /* context that animates it, or NULL */
     struct thread *lender; /* who lent that context, or NULL */
     struct thread *lendee; /* whom this one lent its context to */
     struct thread *caller; /* waits for this one's reply */
-    struct thread *callee; /* whose reply this one waits for */
+    union {
+        struct thread *callee;           /* CALLING: whose reply this one waits for */
+        struct endpoint *sends_to;       /* SENDING */
+        struct notification *waits_for;  /* WAITING */
+    };
     struct thread_buffer *buffer; /* kernel address; NULL until configured */
     u64 buffer_user;              /* user address */
     u64 send_badge;
@@ -77,7 +87,8 @@ struct thread {
     _Alignas(32) struct qnode wait;
     u64 name[2];
     struct ticket ticket;
-    u64 fpu[17]; /* grows to 33 words with lazy FPU switching */
+    u64 taken;   /* first result of the invocation in SYS_REPLY_RECV: t4 of the next message */
+    u64 fpu[33]; /* f0 to f31, fcsr; valid while another thread owns the registers (fpu.h) */
 };
 _Static_assert(sizeof(struct thread) <= 1024, "bytes_thread");
 #define THREAD_BYTES 1024
@@ -88,6 +99,7 @@ static inline struct thread *thread_of_wait(struct qnode *n)
 }
 
 struct thread *thread_boot(struct bank *bank);
+void thread_check(const struct object *o); /* debug: T1 to T5 */
 
 /* thread.configure and thread.start without capability work (boot uses them too). */
 struct cspace;
@@ -97,7 +109,7 @@ status_t thread_configure_slots(struct thread *t, struct slot *cspace, struct sl
 void thread_run(struct thread *t, u64 pc, u64 sp, u64 argument, u64 tp);
 
 /* Stop wherever it is: leaves every queue, ticket and loan; state STOPPED.  Whoever waits for its
- * reply hears CANCELLED. */
+ * reply hears CANCELLED.  Does nothing to a thread that is NEW. */
 void thread_halt(struct thread *t);
 
 /* Slot hooks (slot_places.def). */
