@@ -61,8 +61,8 @@ void region_lost_object(struct region *r);
 /* Forget the hint: any change to regions, tables or index nodes calls this. */
 static inline void aspace_forget_hint(struct aspace *a) { a->hint.length = 0; }
 
-/* Leaf PTE for a page of a region that shows `p`; `dirty` presets D (a store waits).  A is set.
- * `readonly` leaves W out (tail handling, ask-on-write). */
+/* Leaf PTE for a page of a region that shows `p`: `accessed` presets A; `dirty` presets D (a store
+ * waits), but only where the region may be written. */
 u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty);
 
 /* Clear one PTE if it is valid: map_count goes down; accessed and dirty fold into the page's slot.

@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address space: making, mapping, unmapping, and the pages that every thread's buffer needs.
+ *
+ * Mapping writes no PTE: the first fault on each page does (kernel/core/fault.c).  Unmapping works
+ * through what is there: page-table nodes that exist, index entries that are in use.
+ */
+#include "kernel/object/aspace.h"
+
+#include "arch/mmu.h"
+#include "arch/pte.h"
+#include "kernel/core/invoke.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/schedule.h"
+#include "kernel/object/bank.h"
+#include "kernel/object/served.h"
+#include "lib/base/bits.h"
+#include "lib/base/string.h"
+
+#define OPERATIONS_OF   aspace
+#define OPERATIONS_FILE "lib/abi/aspace.def"
+#include "kernel/core/operations.h"
+
+#define MAP_ACCESS (MAP_READ | MAP_WRITE | MAP_EXEC)
+#define LEAF_SPAN  ((u64)RADIX_ENTRIES << PAGE_SHIFT) /* addresses under one page-table leaf */
+
+_Static_assert((int)MEMORY_READ == MAP_READ && (int)MEMORY_WRITE == MAP_WRITE &&
+                   (int)MEMORY_EXEC == MAP_EXEC,
+               "a mapping's flags are compared with the capability's rights");
+_Static_assert(USER_TOP - USER_REGION_TOP == ASPACE_BUFFERS << PAGE_SHIFT, "one leaf of buffers");
+_Static_assert(USER_REGION_TOP % LEAF_SPAN == 0, "no region shares a leaf with the buffers");
+
+static u64 last_mapping_id; /* [k] 64 bits are never used up */
+
+static struct memory *region_memory(const struct region *r)
+{
+    return memory_of(slot_object(&r->object));
+}
+
+/* ---------------------------------------------------------------------- address space identifiers */
+
+#define ASIDS 65536
+
+static u64 asid_used[ASIDS / 64]; /* [k] */
+
+/* An identifier for one space alone, or 0 when the hardware has no more.  Lock: alone. */
+static u32 asid_take(void)
+{
+    u32 limit = MIN(mmu_asid_limit(), (u32)ASIDS);
+
+    asid_used[0] |= 1; /* 0 is everybody's */
+    for (u32 first = 0; first < limit; first += 64) {
+        u32 asid = first + ctz64(~asid_used[first / 64]);
+        if (asid < MIN(first + 64, limit)) {
+            asid_used[first / 64] |= 1ul << asid % 64;
+            return asid;
+        }
+    }
+    return 0;
+}
+
+/* The caller has flushed it. */
+static void asid_give_back(u32 asid)
+{
+    if (asid)
+        asid_used[asid / 64] &= ~(1ul << asid % 64);
+}
+
+/* -------------------------------------------------------------------------- making and destroying */
+
+/* NULL: no room, nothing has changed.  Lock: alone. */
+static struct aspace *aspace_make(struct bank *bank)
+{
+    struct aspace *a = bank_alloc(bank, sizeof(*a));
+    u64 *root;
+
+    if (!a)
+        return NULL;
+    a->table.depth = 3;
+    root = radix_make_root(&a->table, bank);
+    if (!root) {
+        bank_free(a, sizeof(*a));
+        return NULL;
+    }
+    object_init(&a->object, bank, OBJ_aspace, sizeof(*a));
+    mmu_root_init(root);
+    a->asid = asid_take();
+    a->satp = mmu_satp(paddr(a->table.root), a->asid);
+    return a;
+}
+
+struct aspace *aspace_boot(struct bank *bank)
+{
+    struct aspace *a = aspace_make(bank);
+
+    if (!a)
+        panic("no room for the first address space");
+    return a;
+}
+
+/* bank.create(aspace).  Lock: alone. */
+static status_t aspace_create(struct bank *bank, struct invocation *inv, const word_t args[3],
+                              struct object **out)
+{
+    struct aspace *a = aspace_make(bank);
+
+    (void)args;
+    if (!a)
+        return inv_fail(inv, ST_NO_SPACE, bank->limit - bank->used);
+    *out = &a->object;
+    return ST_OK;
+}
+
+/* No thread has it any more (thread_lost_aspace), but this hart may still be on its table: the last
+ * thread to run may have been one of its own.  Lock: alone. */
+static void aspace_destroy(struct object *o)
+{
+    struct aspace *a = container_of(o, struct aspace, object);
+
+    while (a->region_root)
+        aspace_remove_region(a, slot_pointer(a->region_root));
+    schedule_leave_space(a->satp);
+    mmu_flush_asid(a->asid);
+    radix_free(&a->table, RADIX_ENTRIES / 2);
+    asid_give_back(a->asid);
+}
+
+/* ------------------------------------------------------------------------------------------- PTEs */
+
+/* Lock: any. */
+u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty)
+{
+    u64 bits = r->pte_template;
+
+    if (accessed)
+        bits |= PTE_A;
+    if (dirty && (bits & PTE_W))
+        bits |= PTE_D;
+    return pte_make(p, bits);
+}
+
+/* Lock: that of memory_unmap_frame, or alone.  The exchange is atomic because hardware may set A or
+ * D between a load and a store. */
+bool aspace_clear_pte(struct region *r, u64 *pte)
+{
+    struct memory *m = region_memory(r);
+    struct frame *f;
+    u64 *slot, old;
+
+    if (!pte_is_valid(*pte))
+        return false;
+    old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
+    if (!memory_has_frames(m))
+        return true;
+
+    f = frame_of(pte_paddr(old));
+    slot = radix_find(&m->index, f->index);
+    assert(f->owner == (u64)m && f->map_count > 0 && slot && (*slot & SLOT_RESIDENT));
+    f->map_count--;
+    if (old & PTE_A)
+        *slot |= SLOT_ACCESSED;
+    if (old & PTE_D)
+        *slot |= SLOT_DIRTY;
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------- mapping */
+
+struct map_request {
+    u64 vaddr;
+    u64 length;
+    u64 offset;
+    u64 flags;
+};
+
+/* vaddr and length are arguments 0 and 1 of both map and unmap. */
+static status_t check_range(u64 vaddr, u64 length, word_t *detail)
+{
+    if (!is_aligned(vaddr, PAGE_SIZE) || vaddr < PAGE_SIZE || vaddr >= USER_REGION_TOP) {
+        *detail = 0;
+        return ST_BAD_ARG;
+    }
+    if (!is_aligned(length, PAGE_SIZE) || length == 0 || length > USER_REGION_TOP - vaddr) {
+        *detail = 1;
+        return ST_BAD_ARG;
+    }
+    return ST_OK;
+}
+
+static status_t check_arguments(const struct map_request *q, word_t *detail)
+{
+    status_t status = check_range(q->vaddr, q->length, detail);
+    u64 end;
+
+    if (status != ST_OK)
+        return status;
+    *detail = 3;
+    if (!is_aligned(q->offset, PAGE_SIZE) || add_overflows(q->offset, q->length, &end))
+        return ST_BAD_ARG;
+    *detail = 4;
+    if (q->flags & ~(u64)(MAP_ACCESS | MAP_PRIVATE) || !(q->flags & MAP_ACCESS))
+        return ST_BAD_ARG;
+    if ((q->flags & MAP_WRITE) && (q->flags & MAP_EXEC))
+        return ST_BAD_ARG;
+    return ST_OK;
+}
+
+/* What a mapping with these permissions may at most ask for: nobody writes privately yet. */
+static u64 flags_of(u64 permissions, bool is_shared)
+{
+    permissions &= MAP_ACCESS;
+    return is_shared ? permissions : (permissions & ~(u64)MAP_WRITE) | MAP_PRIVATE;
+}
+
+/* May it be mapped in that way at all, and then with what?  *may = 0 where the answer is no. */
+static bool ask_owner(const struct memory *m, const struct slot *object,
+                      const struct map_request *q, bool is_shared, struct mapping_info *info,
+                      u64 *may)
+{
+    *may = 0;
+    if (!is_shared && !m->ops->supports_private_mmap(m))
+        return false;
+    if (m->ops->get_mapping_info_with(m, q->offset, q->length, is_shared, info) != ST_OK)
+        return false;
+    *may = flags_of(info->permissions & slot_rights(object), is_shared);
+    return true;
+}
+
+/* Everything about the object and the place, after the arguments; *info is the owner's word. */
+static status_t check_map(const struct aspace *a, const struct slot *object,
+                          const struct map_request *q, struct mapping_info *info, word_t *detail)
+{
+    const struct memory *m = memory_of(slot_object(object));
+    bool is_shared = !(q->flags & MAP_PRIVATE);
+    u64 rights = flags_of(slot_rights(object), is_shared);
+    u64 wanted = q->flags & flags_of(MAP_ACCESS, is_shared);
+    struct mapping_info other;
+    struct region *next;
+
+    *detail = rights;
+    if (wanted & ~rights)
+        return ST_DENIED;
+    *detail = m->npages << PAGE_SHIFT;
+    if (q->offset >= m->npages << PAGE_SHIFT)
+        return ST_PAST_END;
+    *detail = 0;
+    if (!m->ops->supports_mmap(m))
+        return ST_NOT_MAPPABLE;
+
+    if (!ask_owner(m, object, q, is_shared, info, detail)) {
+        (void)ask_owner(m, object, q, !is_shared, &other, detail);
+        return ST_NOT_SUPPORTED;
+    }
+    if (wanted & ~*detail)
+        return ST_DENIED;
+    if (wanted != q->flags)
+        return ST_NOT_SUPPORTED; /* write, of a private mapping */
+
+    next = region_find_next(a->region_root, q->vaddr);
+    if (next && next->start < q->vaddr + q->length) {
+        *detail = next->start;
+        return ST_OVERLAP;
+    }
+    return ST_OK;
+}
+
+static void list_add(struct memory *m, struct region *r)
+{
+    r->prev = 0;
+    r->next = m->region_list;
+    if (r->next)
+        ((struct region *)slot_pointer(r->next))->prev = slot_number(r);
+    m->region_list = slot_number(r);
+    m->regions++;
+}
+
+static void list_remove(struct memory *m, struct region *r)
+{
+    struct region *next = slot_pointer(r->next), *prev = slot_pointer(r->prev);
+
+    if (next)
+        next->prev = r->prev;
+    if (prev)
+        prev->next = r->next;
+    else
+        m->region_list = r->next;
+    m->regions--;
+}
+
+/* Where the mapping's first page is now; 0: nowhere. */
+static paddr_t first_paddr(const struct memory *m, const struct region *r,
+                           const struct mapping_info *info)
+{
+    const u64 *slot = radix_find(&m->index, r->first_page);
+
+    if (slot && (*slot & SLOT_RESIDENT))
+        return paddr(*slot & ~SLOT_BITS);
+    return paddr(info->paddr);
+}
+
+/* The arguments have been checked.  Lock: alone. */
+static status_t map_checked(struct aspace *a, struct slot *object, const struct map_request *q,
+                            word_t *detail, u64 *id)
+{
+    struct memory *m = memory_of(slot_object(object));
+    struct bank *bank = object_bank(&a->object);
+    struct mapping_info info;
+    struct region *r;
+    status_t status = check_map(a, object, q, &info, detail);
+
+    if (status != ST_OK)
+        return status;
+    r = bank_alloc(bank, sizeof(*r));
+    if (!r) {
+        *detail = 0;
+        return ST_NO_SPACE;
+    }
+    r->start = q->vaddr;
+    r->end = q->vaddr + q->length;
+    r->first_page = q->offset >> PAGE_SHIFT;
+    r->pte_template = pte_user_template((unsigned)q->flags, info.attribute);
+    r->aspace = a;
+    r->flags = (u8)q->flags;
+    status = m->ops->prepare_map(m, r, detail);
+    if (status != ST_OK) {
+        bank_free(r, sizeof(*r));
+        return status;
+    }
+
+    /* commit: nothing below can fail */
+    r->mapping_id = ++last_mapping_id;
+    slot_derive(&r->object, object, PLACE_REGION_OBJECT, slot_rights(object) & MAP_ACCESS,
+                object->badge);
+    list_add(m, r);
+    a->region_root = region_insert(a->region_root, r);
+    a->regions++;
+    aspace_forget_hint(a);
+    m->ops->on_mapped(m, r, first_paddr(m, r, &info));
+    *id = r->mapping_id;
+    return ST_OK;
+}
+
+/* Write gives read: Sv39 has no page that can be written and not read. */
+static u64 with_implied(u64 flags)
+{
+    return flags & MAP_WRITE ? flags | MAP_READ : flags;
+}
+
+status_t aspace_map_slot(struct aspace *a, struct slot *object, u64 vaddr, u64 length, u64 offset,
+                         u64 flags, word_t *detail, u64 *id)
+{
+    struct map_request q = {vaddr, length, offset, with_implied(flags)};
+    status_t status = check_arguments(&q, detail);
+
+    return status == ST_OK ? map_checked(a, object, &q, detail, id) : status;
+}
+
+/* aspace.map.  Rights: MAP.  Lock: alone. */
+static status_t aspace_map(struct object *o, struct invocation *inv)
+{
+    struct aspace *a = container_of(o, struct aspace, object);
+    struct map_request q = {
+        .vaddr = inv_word(inv, 0),
+        .length = inv_word(inv, 1),
+        .offset = inv_word(inv, 3),
+        .flags = with_implied(inv_word(inv, 4)),
+    };
+    status_t status = check_arguments(&q, &inv->detail);
+    struct slot *object;
+    u64 id = 0;
+
+    if (status != ST_OK)
+        return status;
+    object = inv_lookup(inv, inv_word(inv, 2));
+    if (!object || !slot_holds_memory(object, 0))
+        return inv_fail(inv, ST_BAD_CAP, 2);
+    status = map_checked(a, object, &q, &inv->detail, &id);
+    if (status == ST_OK)
+        inv_result(inv, id);
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------- unmapping */
+
+/* Each thread that waits for this page through the region stops waiting and faults again. */
+static void wake_waiters_of_slot(u64 *slot, u64 index, void *context)
+{
+    struct region *r = context;
+    struct thread *next;
+
+    (void)index;
+    if (!(*slot & SLOT_WAITING))
+        return;
+    for (struct thread *t = kva_from_paddr(paddr(*slot & ~SLOT_WAITER_BITS)); t; t = next) {
+        next = slot_pointer(t->ticket.next_waiter);
+        if (t->ticket.region != r)
+            continue;
+        served_cancel_wait(t);
+        schedule_ready(t);
+    }
+}
+
+struct cleared {
+    struct region *region;
+    u64 count;
+    u64 last; /* address */
+};
+
+static void clear_entry(u64 *pte, u64 page, void *context)
+{
+    struct cleared *c = context;
+
+    if (aspace_clear_pte(c->region, pte)) {
+        c->count++;
+        c->last = page << PAGE_SHIFT;
+    }
+}
+
+/* Does any region overlap the page-table leaf that begins at `start`? */
+static bool leaf_in_use(const struct aspace *a, u64 start)
+{
+    const struct region *r = region_find_next(a->region_root, start);
+
+    return r && r->start < start + LEAF_SPAN;
+}
+
+/* Free the page-table nodes that only [start, end) needed; how many that were. */
+static u64 prune_tables(struct aspace *a, u64 start, u64 end)
+{
+    u64 low = align_down(start, LEAF_SPAN), high = align_up(end, LEAF_SPAN);
+
+    if (leaf_in_use(a, low))
+        low += LEAF_SPAN;
+    if (low < high && leaf_in_use(a, high - LEAF_SPAN))
+        high -= LEAF_SPAN;
+    if (low >= high)
+        return 0;
+    return radix_prune(&a->table, low >> PAGE_SHIFT, (high - low) >> PAGE_SHIFT);
+}
+
+/*
+ * Lock: alone.  Frames stay where they are, in the object.  Freed page-table nodes are flushed after
+ * they are free: that is in time because one hart runs and nothing here takes a frame in between;
+ * with more harts they have to wait for the others' acknowledgement.
+ */
+void aspace_remove_region(struct aspace *a, struct region *r)
+{
+    u64 npages = (r->end - r->start) >> PAGE_SHIFT;
+    struct cleared cleared = {.region = r};
+    struct memory *m = region_memory(r);
+    u64 pruned;
+
+    aspace_forget_hint(a);
+    radix_for_each(&m->index, r->first_page, npages, wake_waiters_of_slot, r);
+    radix_for_each(&a->table, r->start >> PAGE_SHIFT, npages, clear_entry, &cleared);
+    a->region_root = region_remove(a->region_root, r);
+    a->regions--;
+    pruned = prune_tables(a, r->start, r->end);
+    if (pruned || cleared.count > 1)
+        mmu_flush_asid(a->asid);
+    else if (cleared.count == 1)
+        mmu_flush_page(vaddr(cleared.last), a->asid);
+
+    m->ops->on_unmapped(m, r);
+    list_remove(m, r);
+    slot_delete(&r->object);
+    bank_free(r, sizeof(*r));
+}
+
+/* Slot hook (PLACE_REGION_OBJECT): the object dies, or its capability was revoked.  Lock: alone. */
+void region_lost_object(struct region *r)
+{
+    aspace_remove_region(r->aspace, r);
+}
+
+/* A region that reaches beyond [start, end) and into it; NULL: none. */
+static struct region *region_cut_by(const struct aspace *a, u64 start, u64 end)
+{
+    struct region *first = region_find(a->region_root, start);
+    struct region *last = region_find(a->region_root, end - 1);
+
+    if (first && (first->start < start || first->end > end))
+        return first;
+    return last && last->end > end ? last : NULL;
+}
+
+/* aspace.unmap.  Rights: MAP.  Lock: alone. */
+static status_t aspace_unmap(struct object *o, struct invocation *inv)
+{
+    struct aspace *a = container_of(o, struct aspace, object);
+    u64 start = inv_word(inv, 0), length = inv_word(inv, 1), end = start + length, removed = 0;
+    status_t status = check_range(start, length, &inv->detail);
+    struct region *r;
+
+    if (status != ST_OK)
+        return status;
+    r = region_find_next(a->region_root, start);
+    if (!r || r->start >= end)
+        return inv_fail(inv, ST_NOT_FOUND, start);
+    r = region_cut_by(a, start, end);
+    if (r)
+        return inv_fail(inv, ST_NOT_SUPPORTED, r->start);
+
+    while ((r = region_find_next(a->region_root, start)) && r->start < end) {
+        removed += r->end - r->start;
+        aspace_remove_region(a, r);
+    }
+    inv_result(inv, removed);
+    return ST_OK;
+}
+
+/* aspace.query.  Rights: none.  Lock: alone. */
+static status_t aspace_query(struct object *o, struct invocation *inv)
+{
+    const struct aspace *a = container_of(o, struct aspace, object);
+    word_t address = inv_word(inv, 0), name[OWNER_NAME_BYTES / sizeof(word_t)];
+    const struct region *r = region_find_next(a->region_root, address);
+
+    if (!r)
+        return inv_fail(inv, ST_NOT_FOUND, address);
+    region_memory(r)->ops->mmap_owner_name(region_memory(r), (char *)name);
+    inv_result(inv, r->start);
+    inv_result(inv, r->end - r->start);
+    inv_result(inv, r->first_page << PAGE_SHIFT);
+    inv_result(inv, r->flags);
+    inv_result(inv, r->mapping_id);
+    for (unsigned i = 0; i < ARRAY_SIZE(name); i++)
+        inv_result(inv, name[i]);
+    return ST_OK;
+}
+
+/* --------------------------------------------------------------------------- buffers of threads */
+
+/* Lock: alone.  The leaf node of the window stays until the space dies. */
+status_t aspace_add_buffer(struct aspace *a, struct frame *f, u64 *address, word_t *detail)
+{
+    struct bank *bank = object_bank(&a->object);
+    u64 *pte;
+
+    for (unsigned first = 0; first < ASPACE_BUFFERS; first += 64) {
+        unsigned bit = ctz64(~a->buffers[first / 64]);
+        u64 at = USER_REGION_TOP + ((u64)(first + bit) << PAGE_SHIFT);
+
+        if (bit == 64)
+            continue;
+        pte = radix_make(&a->table, at >> PAGE_SHIFT, bank);
+        if (!pte) {
+            *detail = bank->limit - bank->used;
+            return ST_NO_SPACE;
+        }
+        a->buffers[first / 64] |= 1ul << bit;
+        *pte = pte_make(frame_paddr(f),
+                        pte_user_template(MAP_READ | MAP_WRITE, MEMORY_NORMAL) | PTE_A | PTE_D);
+        mmu_flush_page(vaddr(at), a->asid);
+        *address = at;
+        return ST_OK;
+    }
+    *detail = ASPACE_BUFFERS;
+    return ST_LIMIT;
+}
+
+/* Lock: alone. */
+void aspace_remove_buffer(struct aspace *a, u64 address)
+{
+    u64 *pte = radix_find(&a->table, address >> PAGE_SHIFT);
+    u64 number = (address - USER_REGION_TOP) >> PAGE_SHIFT;
+
+    assert(address >= USER_REGION_TOP && number < ASPACE_BUFFERS && pte && pte_is_valid(*pte));
+    *pte = 0;
+    a->buffers[number / 64] &= ~(1ul << number % 64);
+    mmu_flush_page(vaddr(address), a->asid);
+}
+
+/* ----------------------------------------------------------------------------- the object table */
+
+/* A1 of one leaf entry. */
+static void check_leaf(u64 *pte, u64 page, void *context)
+{
+    const struct aspace *a = context;
+    const struct region *r = region_find(a->region_root, page << PAGE_SHIFT);
+    const struct memory *m;
+    const u64 *slot;
+    u64 index;
+
+    assert(r && pte_is_valid(*pte));
+    assert((*pte & ~(PTE_NUMBER | PTE_A | PTE_D) & ~r->pte_template) == 0);
+    m = region_memory(r);
+    index = r->first_page + (page - (r->start >> PAGE_SHIFT));
+    assert(index < m->npages);
+    if (!memory_has_frames(m))
+        return;
+    slot = radix_find(&m->index, index);
+    assert(slot && (*slot & SLOT_RESIDENT));
+    assert(pte_paddr(*pte).addr == (*slot & ~SLOT_BITS));
+}
+
+/* A2.  The hint holds addresses of entries, so it is true as long as they are where it says. */
+static void check_hint(const struct aspace *a)
+{
+    const struct aspace_hint *h = &a->hint;
+    const struct region *r = h->region;
+    u64 last = h->length - PAGE_SIZE, page = h->start >> PAGE_SHIFT;
+    const struct memory *m;
+
+    if (h->length == 0)
+        return;
+    assert(r == region_find(a->region_root, h->start));
+    assert(h->start + h->length <= r->end);
+    assert(h->index == r->first_page + (page - (r->start >> PAGE_SHIFT)));
+    m = region_memory(r);
+    assert(h->index + (last >> PAGE_SHIFT) < m->npages);
+    assert(h->pte == radix_find(&a->table, page));
+    assert(h->pte + (last >> PAGE_SHIFT) == radix_find(&a->table, page + (last >> PAGE_SHIFT)));
+    assert(h->slot == radix_find(&m->index, h->index));
+    assert(h->slot + (last >> PAGE_SHIFT) ==
+           radix_find(&m->index, h->index + (last >> PAGE_SHIFT)));
+}
+
+static void aspace_check(const struct object *o)
+{
+    const struct aspace *a = container_of(o, const struct aspace, object);
+
+    assert(region_tree_check(a->region_root) == a->regions); /* A3 */
+    check_hint(a);
+    radix_for_each(&a->table, 0, USER_REGION_TOP >> PAGE_SHIFT, check_leaf, (void *)a);
+}
+
+static void aspace_describe(const struct object *o, struct text *t)
+{
+    const struct aspace *a = container_of(o, const struct aspace, object);
+
+    text_printf(t, "aspace %lu regions, identifier %u", a->regions, a->asid);
+}
+
+const struct object_ops aspace_ops = {
+    .create = aspace_create,
+    .destroy = aspace_destroy,
+    .check = aspace_check,
+    .describe = aspace_describe,
+    .operations = &aspace_operations,
+};
