@@ -31,7 +31,8 @@ static void install_pte(const struct region *r, u64 *pte, paddr_t p, unsigned op
     *pte = aspace_pte(r, p, true, op == ACCESS_STORE);
     if (r->flags & MAP_EXEC)
         fence_i(); /* the page may have been written as data by this hart */
-    mmu_flush_page(vaddr(vaddr_page), r->aspace->asid); /* the spec lets a hart cache invalid PTEs */
+    mmu_flush_page(vaddr(vaddr_page),
+                   r->aspace->asid); /* the spec lets a hart cache invalid PTEs */
 }
 
 /* Show the resident page of `slot` at `pte`, counting it if it was not shown there before. */

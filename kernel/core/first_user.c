@@ -57,8 +57,7 @@ static void map_or_panic(struct aspace *a, struct memory *m, u64 vaddr, u64 leng
 {
     word_t detail = 0;
     u64 id;
-    status_t status =
-        aspace_map_slot(a, &m->object.origin, vaddr, length, 0, flags, &detail, &id);
+    status_t status = aspace_map_slot(a, &m->object.origin, vaddr, length, 0, flags, &detail, &id);
 
     if (status != ST_OK)
         panic("mapping init at 0x%lx: status %u, detail 0x%lx", vaddr, status, detail);
@@ -67,25 +66,26 @@ static void map_or_panic(struct aspace *a, struct memory *m, u64 vaddr, u64 leng
 /* Copy the program's segments into memory of its own and map them; returns the entry address. */
 static u64 load_program(struct bank *bank, struct aspace *a, const void *file, u64 size)
 {
-    struct elf elf;
+    struct elf_limits limits = {.low = vaddr(PAGE_SIZE), .high = vaddr(USER_REGION_TOP)};
     struct elf_segment segment;
-    enum elf_error error = elf_open(&elf, file, size, PAGE_SIZE, USER_REGION_TOP);
+    struct elf elf;
+    enum elf_error error = elf_open(&elf, file, size, limits);
+    u32 position = 0;
 
-    if (error)
+    if (error != ELF_OK)
         panic("init in the bundle: %s", elf_error_text(error));
-    for (unsigned i = 0; elf_segment(&elf, i, &segment); i++) {
-        u64 start = align_down(segment.vaddr, PAGE_SIZE);
-        u64 end = align_up(segment.vaddr + segment.memory_bytes, PAGE_SIZE);
-        u64 flags = (segment.flags & ELF_READ ? MAP_READ : 0) |
-                    (segment.flags & ELF_WRITE ? MAP_WRITE : 0) |
-                    (segment.flags & ELF_EXEC ? MAP_EXEC : 0);
+    while (elf_next_segment(&elf, &position, &segment)) {
+        u64 start = align_down(segment.address.addr, PAGE_SIZE);
+        u64 end = align_up(segment.address.addr + segment.memory_bytes, PAGE_SIZE);
+        u64 flags = (segment.readable ? MAP_READ : 0) | (segment.writable ? MAP_WRITE : 0) |
+                    (segment.executable ? MAP_EXEC : 0);
 
         map_or_panic(a,
-                     anon_with(bank, end - start, segment.vaddr - start, segment.data,
+                     anon_with(bank, end - start, segment.address.addr - start, segment.data,
                                segment.file_bytes),
                      start, end - start, flags);
     }
-    return elf.entry;
+    return elf.entry.addr;
 }
 
 void first_user_start(const struct first_boot *boot)
@@ -96,6 +96,7 @@ void first_user_start(const struct first_boot *boot)
     struct thread *t = thread_boot(bank);
     struct cpio archive;
     struct cpio_entry init;
+    enum cpio_error found;
     word_t detail = 0;
     u64 entry;
 
@@ -117,10 +118,13 @@ void first_user_start(const struct first_boot *boot)
                   ->object,
              MEMORY_READ);
 
-    cpio_open(&archive, kva_from_paddr(boot->bundle), boot->bundle_bytes);
-    if (cpio_find(&archive, "init", &init) != CPIO_OK)
-        panic("the bundle of %lu bytes holds no program `init`", boot->bundle_bytes);
-    entry = load_program(bank, a, init.data, init.size);
+    found = cpio_open(&archive, kva_from_paddr(boot->bundle), boot->bundle_bytes);
+    if (found == CPIO_OK)
+        found = cpio_find(&archive, "init", &init);
+    if (found != CPIO_OK)
+        panic("no program `init` in the bundle of %lu bytes: %s", boot->bundle_bytes,
+              cpio_error_text(found));
+    entry = load_program(bank, a, init.data, init.size_bytes);
     map_or_panic(a, anon_boot(bank, FIRST_STACK_BYTES), FIRST_STACK_TOP - FIRST_STACK_BYTES,
                  FIRST_STACK_BYTES, MAP_READ | MAP_WRITE);
 

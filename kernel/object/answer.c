@@ -23,10 +23,10 @@ struct extent {
     unsigned kind;
     status_t status; /* ANSWER_ERROR */
     u64 npages;
-    u64 nbytes;           /* ANSWER_COPY */
-    u64 first;            /* page index in the object */
+    u64 nbytes; /* ANSWER_COPY */
+    u64 first;  /* page index in the object */
     struct memory *source;
-    u64 source_offset;    /* bytes */
+    u64 source_offset; /* bytes */
 };
 
 /* The statuses that a server may hand to whoever waits. */

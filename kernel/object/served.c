@@ -235,14 +235,21 @@ void served_cancel_wait(struct thread *t)
 
 /* --------------------------------------------------------------------------------------- delivery */
 
-/* Store an eleven-word event where a receiver's registers are: a0-a5, t0-t4. */
+/* The two shapes of an event, as the eleven registers that carry it. */
+union event_words {
+    struct fault_event fault;
+    struct mapping_event mapping;
+    word_t words[11];
+};
+
+/* Store an event where a receiver's registers are: a0-a5, t0-t4. */
 static void put_event(struct thread *receiver, const struct served *s, enum mapping_op op,
-                      const word_t words[11])
+                      const union event_words *event)
 {
     static const u8 reg[11] = {10, 11, 12, 13, 14, 15, 5, 6, 7, 28, 29};
 
     for (unsigned i = 0; i < ARRAY_SIZE(reg); i++)
-        receiver->regs[reg[i]] = words[i];
+        receiver->regs[reg[i]] = event->words[i];
     receiver->regs[16] = s->key;
     receiver->regs[17] = tag_make(MSG_EVENT, op, ARRAY_SIZE(reg), 0);
 }
@@ -250,18 +257,18 @@ static void put_event(struct thread *receiver, const struct served *s, enum mapp
 static void deliver_event(struct served *s, struct event *e, struct thread *receiver)
 {
     bool unmapped = e->node.spare[0] == EVENT_UNMAPPED;
-    struct mapping_event words = {
-        .vaddr = e->vaddr,
-        .length = e->length,
-        .offset = e->offset,
-        .mapping = e->mapping_id,
-        .flags = e->node.spare[1],
-        .sequence = e->sequence,
-        .epoch = s->memory.epoch,
-        .badge = e->badge,
-    };
+    union event_words words = {.mapping = {
+                                   .vaddr = e->vaddr,
+                                   .length = e->length,
+                                   .offset = e->offset,
+                                   .mapping = e->mapping_id,
+                                   .flags = e->node.spare[1],
+                                   .sequence = e->sequence,
+                                   .epoch = s->memory.epoch,
+                                   .badge = e->badge,
+                               }};
 
-    put_event(receiver, s, unmapped ? MAPPING_on_unmapped : MAPPING_on_mapped, &words.vaddr);
+    put_event(receiver, s, unmapped ? MAPPING_on_unmapped : MAPPING_on_mapped, &words);
     if (unmapped)
         event_free(s, e);
     else
@@ -281,21 +288,21 @@ static u64 missing_window(const struct memory *m, const struct ticket *k)
 static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver)
 {
     struct ticket *k = &t->ticket;
-    struct fault_event words = {
-        .offset = k->index << PAGE_SHIFT,
-        .vaddr = k->vaddr,
-        .mapping = k->region->mapping_id,
-        .flags = k->access | (u64)k->region->flags << FAULT_PERMS_SHIFT,
-        .window_end = missing_window(&s->memory, k) << PAGE_SHIFT,
-        .epoch = s->memory.epoch,
-        .sequence = k->sequence,
-        .pc = t->regs[0],
-        .badge = k->region->object.badge,
-    };
+    union event_words words = {.fault = {
+                                   .offset = k->index << PAGE_SHIFT,
+                                   .vaddr = k->vaddr,
+                                   .mapping = k->region->mapping_id,
+                                   .flags = k->access | (u64)k->region->flags << FAULT_PERMS_SHIFT,
+                                   .window_end = missing_window(&s->memory, k) << PAGE_SHIFT,
+                                   .epoch = s->memory.epoch,
+                                   .sequence = k->sequence,
+                                   .pc = t->regs[0],
+                                   .badge = k->region->object.badge,
+                               }};
 
     k->delivered = 1;
     k->epoch = s->memory.epoch;
-    put_event(receiver, s, MAPPING_resolve_fault, &words.offset);
+    put_event(receiver, s, MAPPING_resolve_fault, &words);
 }
 
 struct thread *served_deliver(struct served *s, struct thread *receiver)
@@ -388,8 +395,8 @@ static status_t served_declare(struct object *o, struct invocation *inv)
     struct served *s = served_of(memory_of(o));
     word_t flags = inv_word(inv, 0), shared = inv_word(inv, 1), private = inv_word(inv, 2);
     word_t wants = inv_word(inv, 3), records = inv_word(inv, 4);
-    word_t known = 1ul << MAPPING_on_mapped | 1ul << MAPPING_on_unmapped |
-                   1ul << MAPPING_resolve_fault;
+    word_t known =
+        1ul << MAPPING_on_mapped | 1ul << MAPPING_on_unmapped | 1ul << MAPPING_resolve_fault;
 
     if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE))
         return inv_fail(inv, ST_BAD_ARG, 0);
@@ -511,14 +518,13 @@ static void served_destroy(struct object *o)
 /* Debug: I2, I7 and V3.  Lock: alone. */
 static void served_check(const struct object *o)
 {
-    const struct served *s = container_of(container_of(o, struct memory, object), struct served,
-                                          memory);
+    const struct served *s =
+        container_of(container_of(o, struct memory, object), struct served, memory);
     u64 sequence = 0;
 
     for (const struct qnode *n = queue_first(&s->queue); n; n = queue_next(n)) {
-        u64 number = n->kind == QNODE_EVENT
-                         ? container_of(n, struct event, node)->sequence
-                         : container_of(n, struct thread, wait)->ticket.sequence;
+        u64 number = n->kind == QNODE_EVENT ? container_of(n, struct event, node)->sequence
+                                            : container_of(n, struct thread, wait)->ticket.sequence;
         assert(n->kind == QNODE_EVENT || n->kind == QNODE_TICKET);
         assert(number > sequence); /* I7 */
         sequence = number;
@@ -535,8 +541,8 @@ static void served_check(const struct object *o)
 
 static void served_describe(const struct object *o, struct text *t)
 {
-    const struct served *s = container_of(container_of(o, struct memory, object), struct served,
-                                          memory);
+    const struct served *s =
+        container_of(container_of(o, struct memory, object), struct served, memory);
 
     text_puts(t, "served \"");
     text_escape(t, s->name, OWNER_NAME_BYTES);
