@@ -110,21 +110,15 @@ enum cpio_error cpio_find(const struct cpio *cpio, const char *name, struct cpio
 
 const char *cpio_error_text(enum cpio_error error)
 {
-    switch (error) {
-    case CPIO_OK:
-        return "well formed";
-    case CPIO_END:
-        return "no further entry";
-    case CPIO_NOT_FOUND:
-        return "no such name";
-    case CPIO_TRUNCATED:
-        return "truncated";
-    case CPIO_BAD_MAGIC:
-        return "not an archive in the newc format";
-    case CPIO_BAD_NUMBER:
-        return "a field is not a number";
-    case CPIO_BAD_NAME:
-        return "bad name";
-    }
-    return "unknown error";
+    static const char *const texts[] = {
+        [CPIO_OK] = "well formed",
+        [CPIO_END] = "no further entry",
+        [CPIO_NOT_FOUND] = "no such name",
+        [CPIO_TRUNCATED] = "truncated",
+        [CPIO_BAD_MAGIC] = "not an archive in the newc format",
+        [CPIO_BAD_NUMBER] = "a field is not a number",
+        [CPIO_BAD_NAME] = "bad name",
+    };
+
+    return (size_t)error < ARRAY_SIZE(texts) ? texts[error] : "unknown error";
 }

@@ -163,37 +163,23 @@ bool elf_next_segment(const struct elf *elf, u32 *position, struct elf_segment *
 
 const char *elf_error_text(enum elf_error error)
 {
-    switch (error) {
-    case ELF_OK:
-        return "good";
-    case ELF_NOT_ELF:
-        return "not an ELF file";
-    case ELF_WRONG_CLASS:
-        return "not 64 bits, little endian";
-    case ELF_WRONG_MACHINE:
-        return "not for RISC-V";
-    case ELF_NOT_EXECUTABLE:
-        return "not an executable at fixed addresses";
-    case ELF_TRUNCATED:
-        return "truncated";
-    case ELF_BAD_HEADERS:
-        return "bad program headers";
-    case ELF_DYNAMIC:
-        return "dynamically linked";
-    case ELF_BAD_SIZE:
-        return "a segment is larger in the file than in memory";
-    case ELF_MISALIGNED:
-        return "a segment is misaligned";
-    case ELF_OUT_OF_RANGE:
-        return "a segment is out of range";
-    case ELF_WRITE_EXEC:
-        return "a segment is writable and executable";
-    case ELF_OVERLAP:
-        return "segments overlap or are out of order";
-    case ELF_NO_SEGMENTS:
-        return "nothing to load";
-    case ELF_BAD_ENTRY:
-        return "bad entry point";
-    }
-    return "unknown error";
+    static const char *const texts[] = {
+        [ELF_OK] = "good",
+        [ELF_NOT_ELF] = "not an ELF file",
+        [ELF_WRONG_CLASS] = "not 64 bits, little endian",
+        [ELF_WRONG_MACHINE] = "not for RISC-V",
+        [ELF_NOT_EXECUTABLE] = "not an executable at fixed addresses",
+        [ELF_TRUNCATED] = "truncated",
+        [ELF_BAD_HEADERS] = "bad program headers",
+        [ELF_DYNAMIC] = "dynamically linked",
+        [ELF_BAD_SIZE] = "a segment is larger in the file than in memory",
+        [ELF_MISALIGNED] = "a segment is misaligned",
+        [ELF_OUT_OF_RANGE] = "a segment is out of range",
+        [ELF_WRITE_EXEC] = "a segment is writable and executable",
+        [ELF_OVERLAP] = "segments overlap or are out of order",
+        [ELF_NO_SEGMENTS] = "nothing to load",
+        [ELF_BAD_ENTRY] = "bad entry point",
+    };
+
+    return (size_t)error < ARRAY_SIZE(texts) ? texts[error] : "unknown error";
 }

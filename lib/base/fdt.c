@@ -4,7 +4,10 @@
  * All reading of the structure block goes through read_token, which checks every bound each time;
  * fdt_open runs it over the whole block once and checks in addition what only the sequence shows
  * (nesting, depth, order). Leaving the checks out of later reads would save a few compares and need
- * a second reader beside the checked one. */
+ * a second reader beside the checked one.
+ *
+ * One file, though a long one, since all of it is the one reader: opening, nodes, properties, and
+ * then addresses, which are written in terms of the others. */
 #include "lib/base/fdt.h"
 
 #include "lib/base/bits.h"
@@ -31,6 +34,7 @@ enum {
 #define MAX_BYTES         0x7fffffff /* so that no sum of an offset and its padding wraps 32 bits */
 #define RESERVATION_BYTES 16
 #define CELL_BYTES        4
+#define MAX_ENTRY_CELLS   8 /* of a reg: nobody has more; an entry without cells would have no end */
 
 /* Section 5.4.1. */
 enum token_kind {
@@ -214,29 +218,20 @@ enum fdt_error fdt_open(struct fdt *fdt, const void *blob, size_t size_bytes)
 
 const char *fdt_error_text(enum fdt_error error)
 {
-    switch (error) {
-    case FDT_OK:
-        return "well formed";
-    case FDT_BAD_MAGIC:
-        return "not a device tree";
-    case FDT_BAD_VERSION:
-        return "not version 17";
-    case FDT_TRUNCATED:
-        return "truncated";
-    case FDT_BAD_LAYOUT:
-        return "a block lies outside";
-    case FDT_BAD_RESERVATIONS:
-        return "the reservations do not end";
-    case FDT_BAD_TOKEN:
-        return "bad token";
-    case FDT_BAD_NAME:
-        return "bad property name";
-    case FDT_BAD_NESTING:
-        return "bad nesting";
-    case FDT_TOO_DEEP:
-        return "too deep";
-    }
-    return "unknown error";
+    static const char *const texts[] = {
+        [FDT_OK] = "well formed",
+        [FDT_BAD_MAGIC] = "not a device tree",
+        [FDT_BAD_VERSION] = "not version 17",
+        [FDT_TRUNCATED] = "truncated",
+        [FDT_BAD_LAYOUT] = "a block lies outside",
+        [FDT_BAD_RESERVATIONS] = "the reservations do not end",
+        [FDT_BAD_TOKEN] = "bad token",
+        [FDT_BAD_NAME] = "bad property name",
+        [FDT_BAD_NESTING] = "bad nesting",
+        [FDT_TOO_DEEP] = "too deep",
+    };
+
+    return (size_t)error < ARRAY_SIZE(texts) ? texts[error] : "unknown error";
 }
 
 bool fdt_reservation(const struct fdt *fdt, u32 index, u64 *base, u64 *size)
@@ -619,7 +614,10 @@ static bool reg_entry(const struct fdt_walk *walk, u32 depth, u32 index, u64 *ba
     if (depth == 0 || !fdt_prop(walk->fdt, walk->path[depth], "reg", &reg))
         return false;
     struct fdt_cells cells = fdt_cells(walk->fdt, walk->path[depth - 1]);
-    u64 at = (u64)index * CELL_BYTES * ((u64)cells.address + cells.size);
+    u64 entry_cells = (u64)cells.address + cells.size;
+    if (entry_cells == 0 || entry_cells > MAX_ENTRY_CELLS)
+        return false;
+    u64 at = index * entry_cells * CELL_BYTES;
     u32 offset = (u32)at;
     return at < reg.size_bytes && fdt_take(&reg, &offset, cells.address, base) &&
            fdt_take(&reg, &offset, cells.size, size);

@@ -77,8 +77,9 @@ static bool reserve(struct machine *m, u64 base, u64 size, bool no_map)
 {
     u64 end;
 
+    size = MIN(size, base < PHYSICAL_END ? PHYSICAL_END - base : 0);
     if (!round_outwards(&base, size, &end))
-        return true; /* no memory of ours can be there */
+        return true; /* empty, or where no memory of ours can be */
     if (m->reserved_count == MACHINE_RESERVED_RANGES)
         return false;
     m->reserved[m->reserved_count++] = (struct machine_reserved){base, end - base, no_map};
@@ -381,21 +382,16 @@ enum machine_error machine_read(struct machine *m, const struct fdt *fdt)
 
 const char *machine_error_text(enum machine_error error)
 {
-    switch (error) {
-    case MACHINE_OK:
-        return "complete";
-    case MACHINE_NO_MEMORY:
-        return "no memory";
-    case MACHINE_TOO_MANY_RESERVED:
-        return "too many reserved ranges";
-    case MACHINE_NO_TIMEBASE:
-        return "no timebase frequency";
-    case MACHINE_NO_PLIC:
-        return "no PLIC";
-    case MACHINE_NO_HART:
-        return "no usable hart";
-    }
-    return "unknown error";
+    static const char *const texts[] = {
+        [MACHINE_OK] = "complete",
+        [MACHINE_NO_MEMORY] = "no memory",
+        [MACHINE_TOO_MANY_RESERVED] = "too many reserved ranges",
+        [MACHINE_NO_TIMEBASE] = "no timebase frequency",
+        [MACHINE_NO_PLIC] = "no PLIC",
+        [MACHINE_NO_HART] = "no usable hart",
+    };
+
+    return (size_t)error < ARRAY_SIZE(texts) ? texts[error] : "unknown error";
 }
 
 const struct machine_hart *machine_find_hart(const struct machine *m, u64 id)
