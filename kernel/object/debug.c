@@ -100,17 +100,17 @@ static status_t debug_counters(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
-/* Every object of the tree, one after the other. */
-static void check_objects(void)
+/* Every object of the tree, one after the other, from the first bank (which paid for `o`) down. */
+static void check_objects(const struct object *o)
 {
-    const struct slot *top = &bank_first()->object.origin;
+    const struct slot *top = &object_bank(o)->object.origin;
 
     for (const struct slot *s = top; s; s = slot_walk_next(top, s)) {
         slot_check(s);
         if (slot_place(s) == PLACE_ORIGIN || s == top) {
-            const struct object *o = slot_object(s);
-            if (object_ops_of(o->type)->check)
-                object_ops_of(o->type)->check(o);
+            const struct object *at = slot_object(s);
+            if (object_ops_of(at->type)->check)
+                object_ops_of(at->type)->check(at);
         }
     }
 }
@@ -118,11 +118,10 @@ static void check_objects(void)
 /* debug.check.  Rights: QUERY.  Lock: alone. */
 static status_t debug_check(struct object *o, struct invocation *inv)
 {
-    (void)o;
     if (CONFIG_DEBUG) {
         frame_check();
         schedule_check();
-        check_objects();
+        check_objects(o);
     }
     inv_result(inv, CONFIG_DEBUG);
     return ST_OK;
