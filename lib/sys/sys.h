@@ -198,8 +198,7 @@ static inline status_t message_received(const struct message *m)
 /* Wait for a message, event, exception or the bound notification; flags: 0 or SYS_NONBLOCK. */
 static inline status_t q_recv(struct message *m, word_t flags)
 {
-    m->tag = SYS_RECV | flags;
-    m->badge = 0;
+    *m = (struct message){.tag = SYS_RECV | flags};
     sys_invoke(m);
     return message_received(m);
 }
