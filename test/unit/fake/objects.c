@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Empty object types, slot hooks and invocation helpers, for host tests that link a part of
+ * kernel/object.
+ *
+ * All are weak: linking the real file, or a definition in the test, takes their place.  Message
+ * words come from fake_words, the caller's cspace is fake_cspace.
+ */
+#include "test/unit/fake/objects.h"
+
+#include "kernel/object/aspace.h"
+#include "kernel/object/irq.h"
+#include "kernel/object/served.h"
+
+#define WEAK __attribute__((weak))
+
+word_t fake_words[MESSAGE_WORDS];
+struct cspace *fake_cspace;
+
+#define OBJECT(number, name, text) WEAK const struct object_ops name##_ops = {0};
+#include "lib/abi/objects.def"
+#undef OBJECT
+
+/* What every hook must do, and nothing else. */
+#define SLOT_PLACE(number, name, type, member, emptied) SLOT_PLACE_##number(type, member, emptied)
+#define SLOT_PLACE_0(type, member, emptied)
+#define SLOT_PLACE_1(type, member, emptied)
+#define HOOK(type, member, emptied)             \
+    WEAK void emptied(type *h)                  \
+    {                                           \
+        slot_delete((struct slot *)&h->member); \
+    }
+#define SLOT_PLACE_2  HOOK
+#define SLOT_PLACE_3  HOOK
+#define SLOT_PLACE_4  HOOK
+#define SLOT_PLACE_5  HOOK
+#define SLOT_PLACE_6  HOOK
+#define SLOT_PLACE_7  HOOK
+#define SLOT_PLACE_8  HOOK
+#define SLOT_PLACE_9  HOOK
+#define SLOT_PLACE_10 HOOK
+#include "kernel/object/slot_places.def"
+#undef SLOT_PLACE
+
+WEAK word_t inv_word(const struct invocation *inv, unsigned i)
+{
+    (void)inv;
+    return fake_words[i];
+}
+
+WEAK struct slot *inv_lookup(const struct invocation *inv, word_t number)
+{
+    struct slot *s = number ? cspace_slot(fake_cspace, number) : NULL;
+
+    (void)inv;
+    return s && !slot_is_empty(s) ? s : NULL;
+}
+
+WEAK struct slot *inv_destination(const struct invocation *inv, word_t number, status_t *status)
+{
+    struct slot *s = number ? cspace_slot(fake_cspace, number) : NULL;
+
+    (void)inv;
+    if (s == NULL)
+        *status = ST_BAD_ARG;
+    else if (!slot_is_empty(s))
+        *status = ST_OCCUPIED;
+    else
+        return s;
+    return NULL;
+}
+
+WEAK struct slot *inv_capability(const struct invocation *inv, word_t number, enum object_type type,
+                                 unsigned rights)
+{
+    struct slot *s = inv_lookup(inv, number);
+
+    return s && slot_holds(s, type, rights) ? s : NULL;
+}
+
+status_t fake_invoke(struct object *o, unsigned operation, struct invocation *inv,
+                     const word_t *words, unsigned nwords)
+{
+    const struct operation_table *table = object_ops_of(o->type)->operations;
+
+    for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+        fake_words[i] = i < nwords ? words[i] : 0xdeadul << 40;
+    inv->nwords = nwords;
+    inv->nresults = 0;
+    inv->detail = 0;
+    inv->no_reply = false;
+    return table->operations[operation].fn(o, inv);
+}
