@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pager's loop: from a kernel message to a member of the pager's table, and back.
+ *
+ * The key of an object is the address of its struct pager_object.  The kernel hands back what the
+ * program itself chose when it made the object, and tags the message MSG_EVENT, which no other
+ * program can; so the pointer needs no table to be looked up in.
+ */
+#include <stdio.h>
+
+#include "lib/pager/pager.h"
+
+#define PAGE 4096ul
+
+/* Each member of mapping_ops.def is one of ours, and there are no others. */
+#define MAPPING_OP(number, name, text) \
+    _Static_assert(offsetof(struct pager_ops, name) < sizeof(struct pager_ops), #name);
+#include "lib/abi/mapping_ops.def"
+#undef MAPPING_OP
+#define MAPPING_OP(number, name, text) +1
+_Static_assert(sizeof(struct pager_ops) == (0
+#include "lib/abi/mapping_ops.def"
+                                            ) * sizeof(void *),
+               "lib/pager/pager.h has the members of lib/abi/mapping_ops.def");
+#undef MAPPING_OP
+
+/* ---- Answers ----------------------------------------------------------------------------------*/
+
+static void answer_add(struct page_answer *answer, word_t what, cap_t source, word_t source_offset,
+                       word_t npages)
+{
+    if (answer->count == PAGE_ANSWER_EXTENTS)
+        return; /* the pages beyond are asked for when they are touched */
+    answer->extents[answer->count].what = what;
+    answer->extents[answer->count].offset = answer->offset;
+    answer->extents[answer->count].source = source;
+    answer->extents[answer->count].source_offset = source_offset;
+    answer->count++;
+    answer->offset += npages * PAGE;
+}
+
+void answer_move(struct page_answer *answer, cap_t source, word_t source_offset, word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_MOVE, 0, npages), source, source_offset, npages);
+}
+
+void answer_copy(struct page_answer *answer, cap_t source, word_t byte_offset, word_t nbytes)
+{
+    answer_add(answer, answer_what(ANSWER_COPY, 0, nbytes), source, byte_offset,
+               (nbytes + PAGE - 1) / PAGE);
+}
+
+void answer_zero(struct page_answer *answer, word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_ZERO, 0, npages), 0, 0, npages);
+}
+
+void answer_error(struct page_answer *answer, status_t status)
+{
+    answer_add(answer, answer_what(ANSWER_ERROR, status, 1), 0, 0, 1);
+}
+
+/* Lay an answer out as a message to the object. */
+static void answer_prepare(struct message *m, const struct page_answer *answer)
+{
+    m->words[0] = answer->epoch;
+    for (unsigned i = 0; i < answer->count; i++) {
+        unsigned at = 1 + i * ANSWER_EXTENT_WORDS;
+
+        message_set_word(m, at, answer->extents[i].what);
+        message_set_word(m, at + 1, answer->extents[i].offset);
+        message_set_word(m, at + 2, answer->extents[i].source);
+        message_set_word(m, at + 3, answer->extents[i].source_offset);
+    }
+    message_prepare(m, OP_served_answer, 1 + answer->count * ANSWER_EXTENT_WORDS, 0);
+}
+
+struct result pager_answer(struct pager_object *o, const struct page_answer *answer)
+{
+    struct message m;
+    status_t status;
+
+    answer_prepare(&m, answer);
+    status = q_call(o->cap, &m);
+    if (status == ST_OK)
+        o->statistics.pages += m.words[0];
+    return (struct result){status, m.words[0]};
+}
+
+/* ---- Objects ----------------------------------------------------------------------------------*/
+
+/* The member, or its default. */
+static word_t ask_permissions(struct pager_object *o, bool is_shared)
+{
+    const struct pager_ops *ops = o->ops;
+    struct mapping_info info = {.permissions = MAP_READ, .is_shared = is_shared};
+    status_t status = ST_OK;
+
+    if (ops->get_mapping_info_with)
+        status = ops->get_mapping_info_with(o, 0, o->size, is_shared, &info);
+    else if (ops->get_mapping_info)
+        status = ops->get_mapping_info(o, 0, o->size, &info);
+    return status == ST_OK ? info.permissions : DECLARE_REFUSED;
+}
+
+status_t pager_declare(struct pager_object *o)
+{
+    const struct pager_ops *ops = o->ops;
+    bool mappable = !ops->supports_mmap || ops->supports_mmap(o);
+    bool private = !ops->supports_private_mmap || ops->supports_private_mmap(o);
+    struct declaration d = {
+        .flags = (mappable ? DECLARE_MAPPABLE : 0) | (private ? DECLARE_PRIVATE : 0),
+        .shared = ask_permissions(o, true),
+        .private = ask_permissions(o, false),
+        .wants = (word_t)1 << MAPPING_resolve_fault |
+                 (word_t)(ops->on_mapped != NULL) << MAPPING_on_mapped |
+                 (word_t)(ops->on_unmapped != NULL) << MAPPING_on_unmapped,
+        .records = o->max_mappings ? o->max_mappings : 64,
+        .name = ops->mmap_owner_name ? ops->mmap_owner_name(o) : o->name,
+    };
+
+    return q_served_declare_all(o->cap, &d).status;
+}
+
+/* The bank that pays for what is served. */
+static cap_t service_bank(void)
+{
+    return q_cspace_query(SLOT_CSPACE, SLOT_SERVICE_BANK).value ? SLOT_SERVICE_BANK : SLOT_BANK;
+}
+
+status_t pager_object_create(struct pager_object *o)
+{
+    struct result r;
+
+    if (!o->ops->resolve_fault) {
+        printf("%s: the pager_ops of '%s' have no resolve_fault\n", env_name(), o->name);
+        return ST_NOT_SUPPORTED;
+    }
+    r = object_create(service_bank(), OBJ_served, o->size, (word_t)o);
+    if (r.status != ST_OK)
+        return r.status;
+    o->cap = r.value;
+    r.status = pager_declare(o);
+    if (r.status == ST_OK)
+        r = q_served_attach(o->cap, SLOT_ENDPOINT);
+    if (r.status != ST_OK)
+        pager_object_destroy(o);
+    return r.status;
+}
+
+void pager_object_destroy(struct pager_object *o)
+{
+    slot_free(o->cap);
+    o->cap = 0;
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------*/
+
+static void hear_fault(struct pager_object *o, const struct fault_event *e,
+                       struct page_answer *answer)
+{
+    struct pager_access access = {
+        .op = e->flags & FAULT_ACCESS_MASK,
+        .size = e->flags >> FAULT_SIZE_SHIFT & 0xff,
+        .why = e->flags >> FAULT_WHY_SHIFT & FAULT_WHY_MASK,
+        .vaddr = e->vaddr,
+        .pc = e->pc,
+    };
+    word_t permissions = e->flags >> FAULT_PERMS_SHIFT & 0xff;
+    struct pager_map map = {
+        .id = e->mapping,
+        .vaddr = e->vaddr & ~(PAGE - 1),
+        .length = PAGE,
+        .offset = e->offset,
+        .permissions = permissions & (MAP_READ | MAP_WRITE | MAP_EXEC),
+        .is_shared = !(permissions & MAP_PRIVATE),
+        .badge = e->badge,
+        .window_end = e->window_end,
+        .epoch = e->epoch,
+        .sequence = e->sequence,
+    };
+
+    o->statistics.faults++;
+    answer->epoch = e->epoch;
+    answer->offset = e->offset;
+    answer->count = 0;
+    o->ops->resolve_fault(o, &access, &map, answer);
+}
+
+static void hear_mapping(struct pager_object *o, unsigned op, const struct mapping_event *e)
+{
+    struct pager_statistics *s = &o->statistics;
+    struct pager_map map = {
+        .id = e->mapping,
+        .vaddr = e->vaddr,
+        .paddr = e->paddr,
+        .length = e->length,
+        .offset = e->offset,
+        .permissions = e->flags & (MAP_READ | MAP_WRITE | MAP_EXEC),
+        .is_shared = !(e->flags & MAP_PRIVATE),
+        .badge = e->badge,
+        .epoch = e->epoch,
+        .sequence = e->sequence,
+    };
+
+    if (op == MAPPING_on_mapped) {
+        s->mapped++;
+        s->mapped_bytes += map.length;
+        s->last_mapping = map.id;
+        s->last_vaddr = map.vaddr;
+        s->last_length = map.length;
+        s->last_offset = map.offset;
+        if (o->ops->on_mapped)
+            o->ops->on_mapped(o, &map);
+    } else if (op == MAPPING_on_unmapped) {
+        s->unmapped++;
+        s->unmapped_bytes += map.length;
+        if (o->ops->on_unmapped)
+            o->ops->on_unmapped(o, &map);
+    }
+}
+
+/*
+ * The kernel refused an answer and received nothing.  STALE: the page will be asked for again, or
+ * nobody waits any more.  Anything else is the pager's mistake: the client hears IO rather than
+ * nothing at all.
+ */
+static void answer_refused(struct pager_object *o, struct page_answer *answer, struct message *m)
+{
+    status_t status = message_status(m);
+    word_t detail = m->words[0];
+
+    o->statistics.refused++;
+    if (status == ST_STALE)
+        return;
+    printf("%s: the answer for '%s' at %#lx was refused: %s: %s (detail %#lx)\n", env_name(),
+           o->name, answer->extents[0].offset, status_name(status), status_text(status), detail);
+    answer->offset = answer->extents[0].offset;
+    answer->count = 0;
+    answer_error(answer, ST_IO);
+    pager_answer(o, answer);
+}
+
+/* Send the answer and receive what comes next into *m. */
+static status_t answer_and_receive(struct pager_object *o, struct page_answer *answer,
+                                   struct message *m)
+{
+    status_t status;
+
+    if (answer->count == 0)
+        return q_recv(m, 0);
+    answer_prepare(m, answer);
+    status = q_invoke_recv(o->cap, m);
+    if (status == ST_OK) {
+        /* t4 of what was received: pages taken.  Words of an MSG_EVENT end before it. */
+        o->statistics.pages += m->words[MESSAGE_EVENT_WORDS - 1];
+        return ST_OK;
+    }
+    answer_refused(o, answer, m);
+    return q_recv(m, 0);
+}
+
+static status_t serve_event(struct message *m)
+{
+    struct pager_object *o = (struct pager_object *)m->badge;
+    struct page_answer answer;
+
+    if (message_label(m) != MAPPING_resolve_fault) {
+        hear_mapping(o, message_label(m), &m->mapping);
+        return q_recv(m, 0);
+    }
+    hear_fault(o, &m->fault, &answer);
+    return answer_and_receive(o, &answer, m);
+}
+
+static status_t serve_message(const struct pager_service *service, struct message *m)
+{
+    bool answer = message_kind(m) == MSG_CALL;
+
+    if (message_kind(m) == MSG_NOTIFY) {
+        if (service && service->notified)
+            service->notified(m->words[0]);
+    } else if (service && service->message) {
+        service->message(m);
+    } else {
+        message_prepare(m, ST_BAD_OP, 0, 0);
+    }
+    return answer ? q_reply_recv(m) : q_recv(m, 0);
+}
+
+void pager_serve(const struct pager_service *service)
+{
+    struct message m;
+    status_t status = q_recv(&m, 0);
+
+    for (;;) {
+        if (status != ST_OK) {
+            /* A reply can fail (a capability in it, say) without a reason to stop serving; that
+             * nothing can be received is one. */
+            status = q_recv(&m, 0);
+            if (status != ST_OK)
+                fatal("receiving: %s: %s", status_name(status), status_text(status));
+        }
+        if (message_kind(&m) == MSG_EVENT)
+            status = serve_event(&m);
+        else
+            status = serve_message(service, &m);
+    }
+}

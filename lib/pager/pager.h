@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing a pager: fill in a struct, make objects, serve.
+ *
+ *     static void fill(struct pager_object *o, const struct pager_access *access,
+ *                      const struct pager_map *map, struct page_answer *answer)
+ *     {
+ *         answer_zero(answer);
+ *     }
+ *     static const struct pager_ops ops = {.resolve_fault = fill};
+ *
+ *     static struct pager_object object = {.ops = &ops, .size = 1 << 20, .name = "zeros"};
+ *     need((struct result){pager_object_create(&object), 0}, "making the object");
+ *     ... give object.cap, or a weaker copy of it (cap_mint), to whoever shall map it ...
+ *     pager_serve(NULL);
+ *
+ * The members of `struct pager_ops` are those of the kernel's own table (lib/abi/mapping_ops.def),
+ * each with a default; only resolve_fault must be there.  What mapping needs to know at once
+ * (permissions, sharing, name) the kernel does not ask for at that moment: pager_declare calls the
+ * functions and declares their answers, at creation and whenever the pager wants to change them.
+ *
+ * One thread: the one bound to SLOT_ENDPOINT calls pager_serve, which calls everything below.
+ */
+#ifndef QUIRE_PAGER_PAGER_H
+#define QUIRE_PAGER_PAGER_H
+
+#include "lib/rt/rt.h"
+
+struct pager_object;
+
+/* What a mapping of a range may be; what get_mapping_info fills in. */
+struct mapping_info {
+    word_t permissions; /* MAP_READ | MAP_WRITE | MAP_EXEC: the most a mapping may have */
+    bool is_shared;     /* the mapping would be shared */
+};
+
+/* An access to a page that is not there. */
+struct pager_access {
+    unsigned op;   /* ACCESS_LOAD, ACCESS_STORE, ACCESS_INSTRUCTION */
+    unsigned size; /* bytes touched where known, else 0 */
+    unsigned why;  /* FAULT_WHY_* */
+    word_t vaddr;  /* exact address, in the client's space */
+    word_t pc;     /* of the instruction, there */
+};
+
+/* Which mapping, and which part of it. */
+struct pager_map {
+    word_t id;          /* never used for another mapping */
+    word_t vaddr;       /* of the range, in the client's space; for a fault the page's start */
+    word_t paddr;       /* on_mapped: of the first page, for who holds the DMA right, else 0 */
+    word_t length;      /* bytes; for a fault one page */
+    word_t offset;      /* in the object, bytes, page aligned */
+    word_t permissions; /* MAP_READ | MAP_WRITE | MAP_EXEC of the mapping */
+    bool is_shared;
+    word_t badge;      /* of the capability that it was mapped with: which client */
+    word_t window_end; /* a fault's: pages in [offset, window_end) are missing and may be filled */
+    word_t epoch;      /* of the object; goes back with the answer */
+    word_t sequence;   /* counts what the object's server hears */
+};
+
+/*
+ * The answer to a fault: up to 15 extents, each for the pages behind the one before, the first for
+ * the page that was asked for.  Left empty it is an answer for later (pager_answer): the client
+ * waits, and the pager serves on.
+ */
+#define PAGE_ANSWER_EXTENTS 15
+struct page_answer {
+    word_t epoch;
+    word_t offset; /* in the object, where the next extent goes */
+    unsigned count;
+    struct {
+        word_t what, offset, source, source_offset;
+    } extents[PAGE_ANSWER_EXTENTS];
+};
+
+/* The next `npages` pages come from `source_offset` (page aligned) of a memory object that the pager
+ * holds with READ and WRITE: its frames leave it, and every mapping of them, before the client sees
+ * them.  The cheapest way for a page that nobody else needs. */
+void answer_move(struct page_answer *answer, cap_t source, word_t source_offset, word_t npages);
+/* The next pages are a copy of `nbytes` bytes at `byte_offset` (any) of a memory object that the
+ * pager holds with READ; what remains of the last page is zero.  At most 16 pages an answer. */
+void answer_copy(struct page_answer *answer, cap_t source, word_t byte_offset, word_t nbytes);
+/* The next `npages` pages are zero. */
+void answer_zero(struct page_answer *answer, word_t npages);
+/* The next page cannot be had: whoever waits for it hears `status`. */
+void answer_error(struct page_answer *answer, status_t status);
+
+struct pager_ops {
+    /* What a mapping of [offset, offset + length) may be; an error refuses it.  Default: readable,
+     * shared or private as the mapper likes. */
+    status_t (*get_mapping_info)(struct pager_object *o, word_t offset, word_t length,
+                                 struct mapping_info *info);
+    /* The same, told what the mapper wants.  Default: asks get_mapping_info. */
+    status_t (*get_mapping_info_with)(struct pager_object *o, word_t offset, word_t length,
+                                      bool is_shared, struct mapping_info *info);
+    /* A mapping was created; a range of one, or all of it, is gone.  Default: not told. */
+    void (*on_mapped)(struct pager_object *o, const struct pager_map *map);
+    void (*on_unmapped)(struct pager_object *o, const struct pager_map *map);
+    /* May it be mapped at all; privately.  Default: yes. */
+    bool (*supports_mmap)(struct pager_object *o);
+    bool (*supports_private_mmap)(struct pager_object *o);
+    /* Short name for people.  Default: the object's name. */
+    const char *(*mmap_owner_name)(struct pager_object *o);
+    /* Supply the page at map->offset by filling in `answer`, which is empty.  No default. */
+    void (*resolve_fault)(struct pager_object *o, const struct pager_access *access,
+                          const struct pager_map *map, struct page_answer *answer);
+};
+
+/* What one object's server heard and did. */
+struct pager_statistics {
+    word_t mapped; /* on_mapped */
+    word_t mapped_bytes;
+    word_t unmapped; /* on_unmapped */
+    word_t unmapped_bytes;
+    word_t faults;       /* resolve_fault */
+    word_t pages;        /* pages that the kernel took from answers */
+    word_t refused;      /* answers that the kernel refused */
+    word_t last_mapping; /* the last on_mapped: id, vaddr, length, offset */
+    word_t last_vaddr;
+    word_t last_length;
+    word_t last_offset;
+};
+
+/* One served object.  The pager fills in the first part; the rest begins as zero. */
+struct pager_object {
+    const struct pager_ops *ops;
+    word_t size;         /* bytes; any number above 0 */
+    const char *name;    /* up to 32 bytes count */
+    void *user;          /* the pager's own */
+    word_t max_mappings; /* mappings accepted at once; 0 = 64 */
+    /* -- filled in by pager_object_create */
+    cap_t cap; /* all rights, OWN included: do not give it away, give copies */
+    struct pager_statistics statistics;
+};
+
+/*
+ * Make the served object from the service bank (from the program's own where it has none), attach it
+ * to SLOT_ENDPOINT and declare it.  NOT_SUPPORTED, and a line on the console: the table has no
+ * resolve_fault.  Other errors: of bank.create, served.attach, served.declare.  *o must stay where
+ * it is; its address is the object's key.
+ */
+status_t pager_object_create(struct pager_object *o);
+/* Delete the pager's capability to it.  What clients hold lives on without a server. */
+void pager_object_destroy(struct pager_object *o);
+
+/* Ask the pager's functions and declare their answers: for mappings made from now on. */
+status_t pager_declare(struct pager_object *o);
+
+/* Answer a fault whose resolve_fault left its answer empty, or fill pages nobody asked for (epoch:
+ * that of the fault, or the object's).  value = pages taken.  Errors: of served.answer. */
+struct result pager_answer(struct pager_object *o, const struct page_answer *answer);
+
+/* What else a pager's thread may hear; members may be NULL. */
+struct pager_service {
+    /* A message: read *m, and for a call leave the reply in it (message_prepare with a status as
+     * label).  Capabilities to send and to receive: sys_buffer(). */
+    void (*message)(struct message *m);
+    /* The notification bound to this thread. */
+    void (*notified)(word_t bits);
+};
+
+/* Serve for ever: receive, call the member, answer and receive again in one system call. */
+void pager_serve(const struct pager_service *service) __attribute__((noreturn));
+
+#endif
