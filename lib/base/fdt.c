@@ -309,11 +309,18 @@ struct fdt_node fdt_parent(const struct fdt *fdt, struct fdt_node node)
     return node.depth && fdt_walk_to(&walk, fdt, node) ? walk.path[node.depth - 1] : no_node;
 }
 
-/* Does a node's name match the `bytes` bytes at `wanted`, in full or up to its unit address? */
+/* Does a node's name match the `bytes` bytes at `wanted`: in full, or if those have no unit address,
+ * up to its own? */
 static bool name_matches(const char *name, const char *wanted, size_t bytes)
 {
-    return strncmp(name, wanted, bytes) == 0 &&
-           (name[bytes] == '\0' || (bytes && name[bytes] == '@'));
+    if (strncmp(name, wanted, bytes) != 0)
+        return false;
+    if (name[bytes] != '@' || bytes == 0)
+        return name[bytes] == '\0';
+    for (size_t i = 0; i < bytes; i++)
+        if (wanted[i] == '@')
+            return false;
+    return true;
 }
 
 static struct fdt_node child_bytes(const struct fdt *fdt, struct fdt_node node, const char *name,
@@ -518,7 +525,7 @@ const char *fdt_next_string(const struct fdt_prop *prop, const char *previous)
     return strnlen(data + start, left) < left ? data + start : NULL;
 }
 
-const char *fdt_get_string(const struct fdt *fdt, struct fdt_node node, const char *name)
+const char *fdt_string(const struct fdt *fdt, struct fdt_node node, const char *name)
 {
     struct fdt_prop prop;
 

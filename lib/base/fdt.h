@@ -66,7 +66,8 @@ struct fdt_prop {
 /* ---- The tree --------------------------------------------------------------------------------- */
 
 /* The size that a blob's header claims, from its first FDT_HEAD_BYTES bytes; 0 if this is not a
- * device tree. For a caller who must know how much to map before it can call fdt_open. */
+ * device tree. For a caller who must know how much to map before it can call fdt_open; it may run
+ * at another address than it was linked for. */
 u32 fdt_peek_size(const void *head);
 
 /* Check the whole blob and fill `fdt`. size_bytes: how much memory may be read there; the tree may
@@ -140,8 +141,9 @@ bool fdt_get_number(const struct fdt *fdt, struct fdt_node node, const char *nam
  * the last NUL are not a string. */
 const char *fdt_next_string(const struct fdt_prop *prop, const char *previous);
 
-/* A property's first string, or NULL. */
-const char *fdt_get_string(const struct fdt *fdt, struct fdt_node node, const char *name);
+/* A property's first string, or NULL. (Not fdt_get_string: libfdt, which the tests link as well, has a
+ * function of that name.) */
+const char *fdt_string(const struct fdt *fdt, struct fdt_node node, const char *name);
 
 /* Is `value` one of a property's strings? */
 bool fdt_has_string(const struct fdt *fdt, struct fdt_node node, const char *name,
