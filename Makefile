@@ -11,7 +11,7 @@
 # BOARD=virt            the machine: a folder of platform/ that holds a board.ini
 # HARTS=n MEM=256M      processors and memory of the machine
 # DEMO=name             run the system user/demo/NAME.dts in place of user/init/system.dts
-# ADD=file              give the machine this file as its initrd (a cpio archive in newc format)
+# ADD=file              boot with this bundle (a bundle.cpio) in place of the one in the image
 # SEED=n                start value of whatever is random
 # AD=off                a machine whose processor does not set the accessed and dirty bits itself
 # ASID=off              the kernel uses no address space identifiers
@@ -108,7 +108,7 @@ unit: deps-quiet ## the host unit tests alone; T=name for one of them
 		--seed '$(SEED)' --out build/unit.tap
 
 bench: deps-quiet ## measure, print the table and write build/bench.json
-	+@$(call build_goals,BUILD=release bundle-bench bundle-run)
+	+@$(call build_goals,BUILD=release bundle-run build/release/bench/bundle.cpio)
 	@$(PYTHON) test/tools/bench.py
 
 gdb: deps-quiet ## boot stopped at the first kernel instruction, with gdb attached

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Boot the measuring image, print its figures beside those of others, write build/bench.json.
+"""Boot the measuring programs, print their figures beside those of others, write build/bench.json.
 
 usage: bench.py [--json FILE]
+
+What is booted is the image of `make run` itself; the bundle with the programs of test/bench comes
+as its initrd, which takes the place of the bundle in the image.
 
 The programs of test/bench print lines `bench KEY VALUE` on the console.  KEYS below is the list of
 what is measured (docs/performance.md has the method): a key that no line names is null.  Figures
@@ -111,10 +114,11 @@ def main():
     options = parser.parse_args()
     os.chdir(ROOT)
     folder = "build/release/bench"
-    elf = os.path.join(folder, "kernel.elf")
-    image = os.path.join(folder, "Image")
+    elf = "build/release/run/kernel.elf"
+    image = "build/release/run/Image"
     try:
-        line = qemu.command(harts="1", mem="256M", kernel=image)
+        line = qemu.command(harts="1", mem="256M", kernel=image,
+                            initrd=os.path.join(folder, "bundle.cpio"))
         print("bench: " + " ".join(line), flush=True)
         result = qemu.run(line, elf, LIMIT)
     except qemu.BadValue as e:
@@ -125,9 +129,7 @@ def main():
     found = figures(result.output)
     found["kernel_text_bytes"], found["bytes_kernel_static"] = static_bytes(elf)
     report(found, options.json)
-    run_image = "build/release/run/Image"
     print("sha256 %s  %s" % (sha256(image), image))
-    print("sha256 %s  %s" % (sha256(run_image), run_image))
     print("wrote %s in %.0f s" % (options.json, result.seconds))
     if result.status != 0:
         print("bench: the machine %s; its console is %s/console.log" % (

@@ -50,14 +50,13 @@ class Boot:
 
 
 def flipped_offset():
-    """The offset at which the system of DEMO=flip lets its pager alter a byte, from its .dts."""
-    for path in ["user/demo/flip.dts"] + glob.glob("user/demo/*/flip.dts"):
-        if os.path.exists(path):
-            with open(path) as f:
-                match = re.search(r"offset[^0-9\n]*(0x[0-9a-fA-F]+|[0-9]+)", f.read())
-            if match:
-                return int(match.group(1), 0)
-    return None
+    """The offset at which the system of DEMO=flip lets its pager alter a byte: its .dts gives the
+    program `flip` the arguments file and offset.  None if it does not."""
+    with open("user/demo/flip.dts") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    match = re.search(r'\bflip\s*\{[^}]*?\barguments\s*=\s*"[^"]*"\s*,\s*"(0x[0-9a-fA-F]+|[0-9]+)"',
+                      text)
+    return int(match.group(1), 0) if match else None
 
 
 BOOTS = [
