@@ -525,7 +525,7 @@ const char *fdt_next_string(const struct fdt_prop *prop, const char *previous)
     return strnlen(data + start, left) < left ? data + start : NULL;
 }
 
-const char *fdt_string(const struct fdt *fdt, struct fdt_node node, const char *name)
+const char *fdt_first_string(const struct fdt *fdt, struct fdt_node node, const char *name)
 {
     struct fdt_prop prop;
 

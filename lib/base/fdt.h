@@ -141,9 +141,8 @@ bool fdt_get_number(const struct fdt *fdt, struct fdt_node node, const char *nam
  * the last NUL are not a string. */
 const char *fdt_next_string(const struct fdt_prop *prop, const char *previous);
 
-/* A property's first string, or NULL. (Not fdt_get_string: libfdt, which the tests link as well, has a
- * function of that name.) */
-const char *fdt_string(const struct fdt *fdt, struct fdt_node node, const char *name);
+/* A property's first string, or NULL. */
+const char *fdt_first_string(const struct fdt *fdt, struct fdt_node node, const char *name);
 
 /* Is `value` one of a property's strings? */
 bool fdt_has_string(const struct fdt *fdt, struct fdt_node node, const char *name,

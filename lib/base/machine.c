@@ -53,7 +53,7 @@ static bool is_one_of(const struct fdt *fdt, struct fdt_node node, const char *c
 
 static bool is_device_type(const struct fdt *fdt, struct fdt_node node, const char *type)
 {
-    const char *own = fdt_string(fdt, node, "device_type");
+    const char *own = fdt_first_string(fdt, node, "device_type");
 
     return own && strcmp(own, type) == 0;
 }
@@ -228,7 +228,7 @@ static u32 find_intc(const struct fdt *fdt, struct fdt_node cpu)
 static bool has_extension(const struct fdt *fdt, struct fdt_node cpu, const char *name)
 {
     size_t bytes = strlen(name);
-    const char *isa = fdt_string(fdt, cpu, "riscv,isa");
+    const char *isa = fdt_first_string(fdt, cpu, "riscv,isa");
 
     if (fdt_has_string(fdt, cpu, "riscv,isa-extensions", name))
         return true;
@@ -305,11 +305,11 @@ static u32 find_irq(const struct machine *m, const struct fdt_walk *walk, struct
 /* The node of /chosen's stdout-path: a path or an alias, with options behind a colon. */
 static struct fdt_node find_stdout(const struct fdt *fdt, struct fdt_node chosen)
 {
-    const char *path = fdt_string(fdt, chosen, "stdout-path");
+    const char *path = fdt_first_string(fdt, chosen, "stdout-path");
     size_t bytes = 0;
 
     if (!path)
-        path = fdt_string(fdt, chosen, "linux,stdout-path");
+        path = fdt_first_string(fdt, chosen, "linux,stdout-path");
     if (!path)
         return (struct fdt_node){0};
     while (path[bytes] && path[bytes] != ':')
@@ -349,7 +349,7 @@ static void read_chosen(struct machine *m, const struct fdt *fdt, struct fdt_nod
     if (fdt_get_number(fdt, chosen, "linux,initrd-start", &start) &&
         fdt_get_number(fdt, chosen, "linux,initrd-end", &end) && start < end)
         m->initrd = (struct machine_range){.base = start, .size = end - start};
-    const char *bootargs = fdt_string(fdt, chosen, "bootargs");
+    const char *bootargs = fdt_first_string(fdt, chosen, "bootargs");
     if (bootargs) {
         m->bootargs = bootargs;
         m->bootargs_bytes = strlen(bootargs);
@@ -361,7 +361,7 @@ static void read_chosen(struct machine *m, const struct fdt *fdt, struct fdt_nod
 
 enum machine_error machine_read(struct machine *m, const struct fdt *fdt)
 {
-    const char *model = fdt_string(fdt, fdt_root(fdt), "model");
+    const char *model = fdt_first_string(fdt, fdt_root(fdt), "model");
 
     *m = (struct machine){.model = model ? model : "", .bootargs = ""};
     bool reserved_complete = read_memory(m, fdt);

@@ -71,7 +71,7 @@ static void read_machine(void)
     blob = map_to_read(INIT_SLOT_DTB, nbytes, "mapping the device tree");
     if (fdt_open(&machine, blob, nbytes) != FDT_OK)
         fatal("the machine's device tree is damaged");
-    line = fdt_string(&machine, fdt_find(&machine, "/chosen"), "bootargs");
+    line = fdt_first_string(&machine, fdt_find(&machine, "/chosen"), "bootargs");
     read_command_line(line ? line : "");
     unmap((word_t)blob, nbytes);
 }

@@ -122,7 +122,7 @@ static void program_make(struct init *init, struct fdt_node node)
 
 static struct program *other(struct init *init, struct fdt_node node, const char *property)
 {
-    const char *name = fdt_string(&init->description, node, property);
+    const char *name = fdt_first_string(&init->description, node, property);
     struct program *program = name ? program_find(init, name) : NULL;
 
     if (!program)
@@ -238,7 +238,7 @@ static void program_give_all(struct init *init, struct program *program)
 static void program_load(struct init *init, struct program *program)
 {
     const struct fdt *d = &init->description;
-    const char *file = fdt_string(d, program->node, "program");
+    const char *file = fdt_first_string(d, program->node, "program");
     struct process *p = &program->process;
     struct cpio_entry entry;
     struct fdt_prop arguments;
