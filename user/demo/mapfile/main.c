@@ -171,7 +171,7 @@ int main(int argc, char **argv)
     word_t *costs, id, offset, wrong;
     const u8 *bytes;
     u32 npages, sum, expected_sum;
-    u8 expected;
+    u8 expected = 0;
 
     verbose = argc > 3 && strcmp(argv[3], "verbose") == 0;
     pager = env_cap("files");
