@@ -39,16 +39,17 @@ void sched_vanish(struct sched *s);
 /* `t`, not READY, answers `to`, which becomes READY: on the context it lent to `t`, if it did. */
 void sched_give_back(struct thread *t, struct thread *to);
 /* Change the priority; a queued context goes behind the others of the new one. */
-void sched_set_priority(struct sched *s, unsigned priority);
+void schedule_set_priority(struct sched *s, unsigned priority);
 /* `t` loses its endpoint: if it is stranded, nobody can help it any more. */
 void schedule_forget_stranded(struct thread *t);
 
-/* The thread that the hart runs next (highest priority, ring order); NULL: idle. */
+/* The thread that the hart runs next (highest priority, ring order); NULL: idle.   The
+ * thread that entered the kernel may have no context any more: then whoever waits for it helps. */
 struct thread *schedule_pick(void);
 /*
- * Every way out of the kernel ends here: the thread to enter now, its address space in use and
- * hart->thread set.  Waits for an interrupt while there is none.  The thread that entered the kernel
- * may be gone (hart->thread NULL).
+ * Every way out of the kernel ends here: the thread to enter now, its address space in use, hart and
+ * thread naming each other.  Waits for interrupts while there is none.  The thread that entered the
+ * kernel may be gone (hart->thread NULL).
  */
 struct thread *schedule_next(void);
 /* A page table may go away: if the hart uses it, it uses the kernel's own from now on. */

@@ -26,6 +26,12 @@ struct endpoint {
 };
 _Static_assert(sizeof(struct endpoint) <= 128, "size class");
 
+struct thread;
+/* Bind a thread, which is bound to none, by a capability to the endpoint; and undo that, which the
+ * thread hears (CANCELLED) if it is receiving. */
+void endpoint_bind(struct endpoint *e, struct slot *capability, struct thread *t);
+void endpoint_unbind(struct thread *t);
+
 /* Every server attached to it is gone (last bound thread, or the endpoint itself): tells each
  * served object that names it (served_server_died). */
 void endpoint_server_died(struct endpoint *e);

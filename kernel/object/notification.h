@@ -8,7 +8,8 @@
 
 struct thread;
 
-/* N1 waiters non-empty => bits == 0.   N2 receiver->notification names this. */
+/* N1 waiters non-empty, or the receiver RECEIVING => bits == 0.   N2 receiver->notification names
+ * this. */
 struct notification {
     struct object object;
     u64 bits;
@@ -20,5 +21,8 @@ _Static_assert(sizeof(struct notification) <= 128, "size class");
 /* Set bits: hands them to a waiter or the bound thread where it receives, else keeps them.  May
  * make another thread ready; the caller returns through the scheduler. */
 void notification_signal_bits(struct notification *n, u64 bits);
+
+/* The thread hears no bits any more; nothing if it heard none. */
+void notification_unbind(struct thread *t);
 
 #endif

@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages: call, send, recv, reply; and how exceptions, events and faults reach a receiver.
+ *
+ * A message is copied once, when sender and receiver meet, from the sender's control block and
+ * buffer.  A call makes the pair caller and callee and lends the caller's context, so that the
+ * server runs at once and at the client's priority; the reply gives it back.  A receiver first lets
+ * go of whatever it still owes.
+ *
+ * A receiver that is handed something stops being RECEIVING before anything else looks at it, and
+ * one that is about to receive is RECEIVING from the moment its loan goes back: so no context is
+ * looked for on behalf of a thread that is about to wait.
+ */
+#include "kernel/core/ipc.h"
+
+#include "arch/csr.h"
+#include "kernel/core/hart.h"
+#include "kernel/core/invoke.h"
+#include "kernel/core/klock.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/report.h"
+#include "kernel/core/schedule.h"
+#include "kernel/core/trap.h"
+#include "kernel/object/cspace.h"
+#include "kernel/object/notification.h"
+#include "kernel/object/served.h"
+
+#define A0     10
+#define NUMBER 16 /* a6 */
+#define TAG    17 /* a7 */
+#define TAKEN  29 /* t4 */
+
+/* -------------------------------------------------------------------------------------- transfers */
+
+static struct endpoint *endpoint_of(const struct thread *t)
+{
+    return slot_is_empty(&t->endpoint) ? NULL : slot_object(&t->endpoint);
+}
+
+/* The capabilities of one message: where they are and where they go. */
+struct cap_move {
+    unsigned n;
+    struct slot *from[MESSAGE_CAPS];
+    struct slot *to[MESSAGE_CAPS];
+};
+
+/* A slot that a thread's buffer names; each word of the buffer is read once. */
+static struct slot *named_slot(const struct thread *t, const cap_t *number)
+{
+    cap_t n = *(const volatile cap_t *)number;
+
+    return n ? cspace_slot(slot_object(&t->cspace), n) : NULL;
+}
+
+/* BAD_CAP, *detail = place: the sender has no capability there. */
+static status_t find_sources(const struct thread *from, struct cap_move *m, word_t *detail)
+{
+    for (unsigned i = 0; i < m->n; i++) {
+        m->from[i] = named_slot(from, &from->buffer->send[i]);
+        if (!m->from[i] || slot_is_empty(m->from[i])) {
+            *detail = i;
+            return ST_BAD_CAP;
+        }
+    }
+    return ST_OK;
+}
+
+/* OCCUPIED, *detail = place: the receiver has no room there, or named one slot twice. */
+static status_t find_destinations(const struct thread *to, struct cap_move *m, word_t *detail)
+{
+    for (unsigned i = 0; i < m->n; i++) {
+        bool usable;
+
+        m->to[i] = named_slot(to, &to->buffer->receive[i]);
+        usable = m->to[i] && slot_is_empty(m->to[i]);
+        for (unsigned k = 0; k < i; k++)
+            usable = usable && m->to[k] != m->to[i];
+        if (!usable) {
+            *detail = i;
+            return ST_OCCUPIED;
+        }
+    }
+    return ST_OK;
+}
+
+/* Lock: alone, if there is anything to move. */
+static void move_caps(const struct cap_move *m)
+{
+    for (unsigned i = 0; i < m->n; i++)
+        slot_derive(m->to[i], m->from[i], PLACE_CSPACE, slot_rights(m->from[i]), m->from[i]->badge);
+}
+
+/* Words, tag and badge; t4 is what the receiver's last invocation yielded, if it receives.  t0-t3 are
+ * zero since the receiver's entry into the kernel. */
+static void put_message(const struct thread *from, struct thread *to, unsigned kind, word_t badge)
+{
+    word_t tag = from->regs[TAG];
+    unsigned n = tag_nwords(tag);
+
+#define COPY(i) to->regs[A0 + i] = n > i ? from->regs[A0 + i] : 0
+    COPY(0);
+    COPY(1);
+    COPY(2);
+    COPY(3);
+    COPY(4);
+    COPY(5);
+#undef COPY
+    for (unsigned i = MESSAGE_REGISTERS; i < n; i++)
+        to->buffer->words[i] = from->buffer->words[i];
+    to->regs[NUMBER] = badge;
+    to->regs[TAG] = tag_make(kind, tag_label(tag), n, tag_ncaps(tag));
+    if (kind != MSG_REPLY)
+        to->regs[TAKEN] = to->taken;
+}
+
+/* Move the message of `from` to the receiver `to`, capabilities and all, or change nothing. */
+static status_t transfer(struct thread *from, struct thread *to, unsigned kind, word_t badge,
+                         word_t *detail)
+{
+    struct cap_move caps;
+    status_t status;
+
+    caps.n = tag_ncaps(from->regs[TAG]);
+    if (caps.n) {
+        status = find_sources(from, &caps, detail);
+        if (status == ST_OK)
+            status = find_destinations(to, &caps, detail);
+        if (status != ST_OK)
+            return status;
+        move_caps(&caps);
+    }
+    put_message(from, to, kind, badge);
+    return ST_OK;
+}
+
+/* What can be said about a message before there is a receiver. */
+static status_t check_tag(word_t tag, word_t *detail)
+{
+    if (tag_nwords(tag) > MESSAGE_WORDS) {
+        *detail = MESSAGE_WORDS;
+        return ST_BAD_LENGTH;
+    }
+    if (tag_ncaps(tag) > MESSAGE_CAPS) {
+        *detail = tag_ncaps(tag);
+        return ST_BAD_ARG;
+    }
+    return ST_OK;
+}
+
+/* ------------------------------------------------------------------------- calls and their ends */
+
+/* `from` has been received by `to`, which is RECEIVING, and waits for its reply. */
+static void begin_call(struct thread *from, struct thread *to)
+{
+    assert(!to->caller);
+    from->callee = to;
+    to->caller = from;
+    from->state = THREAD_CALLING;
+    sched_lend(from, to);
+}
+
+/* The end of an exception that nobody lets go on: the thread stays as it is, STOPPED. */
+static void leave_stopped(struct thread *t)
+{
+    schedule_block(t, THREAD_STOPPED);
+    sched_detach(t);
+}
+
+/* What `t` sent, or called for, comes to nothing.  It is on no queue and nobody's caller. */
+static void message_fails(struct thread *t, status_t status, word_t detail)
+{
+    if (t->send_kind == MSG_EXCEPTION) {
+        if (status != ST_ABANDONED) /* the handler has heard of it, and that is its answer */
+            exception_report(t);
+        leave_stopped(t);
+        return;
+    }
+    reply_status(t, status, detail);
+    schedule_ready(t);
+}
+
+/* Lock: any. */
+void ipc_drop_caller(struct thread *t, status_t status)
+{
+    struct thread *caller = t->caller;
+
+    if (!caller)
+        return;
+    t->caller = NULL;
+    caller->callee = NULL;
+    if (caller->lendee)
+        sched_return(caller->lendee);
+    message_fails(caller, status, 0);
+}
+
+/* -------------------------------------------------------------------------------------- exceptions */
+
+static void put_exception(const struct thread *from, struct thread *to)
+{
+    struct exception_message m;
+
+    exception_describe(from, &m);
+    reply_words(to, tag_make(MSG_EXCEPTION, from->stop_status, EXCEPTION_WORDS, 0),
+                from->send_badge, &m.access, EXCEPTION_WORDS);
+    to->regs[TAKEN] = to->taken;
+}
+_Static_assert(EXCEPTION_WORDS <= MESSAGE_WORDS, "one message");
+
+/* The handler's reply to `t`, whose call it was: label 0 lets it go on. */
+static void end_exception(struct thread *handler, struct thread *t)
+{
+    word_t tag = handler->regs[TAG];
+
+    if (tag_label(tag) != 0) {
+        leave_stopped(t);
+        return;
+    }
+    if (tag_nwords(tag) >= 1)
+        t->regs[0] = handler->regs[A0];
+    t->exception = 0;
+    sched_give_back(handler, t);
+}
+
+/* --------------------------------------------------------------------------------------- delivery */
+
+/* Give what `from` wants to send, and is on no queue with, to `to`, which is RECEIVING and on no
+ * queue.  False: it came to nothing for the sender, who has heard, and nothing for the receiver. */
+static bool deliver_thread(struct thread *from, struct thread *to)
+{
+    word_t detail = 0;
+    status_t status;
+
+    if (from->send_kind == MSG_EXCEPTION) {
+        put_exception(from, to);
+        begin_call(from, to);
+        return true;
+    }
+    status = transfer(from, to, from->send_kind, from->send_badge, &detail);
+    if (status != ST_OK) {
+        message_fails(from, status, detail);
+        return false;
+    }
+    if (from->send_kind == MSG_CALL) {
+        begin_call(from, to);
+        return true;
+    }
+    reply_status(from, ST_OK, 0);
+    schedule_ready(from);
+    schedule_ready(to);
+    return true;
+}
+
+/* The same for the first entry of an object's queue. */
+static void deliver_object(struct endpoint *e, struct served *s, struct thread *to)
+{
+    struct thread *waiter = served_deliver(s, to);
+
+    to->regs[TAKEN] = to->taken;
+    if (!queue_is_empty(&s->queue))
+        queue_push(&e->senders, &s->node, QNODE_SERVED);
+    if (waiter)
+        sched_lend(waiter, to);
+    else
+        schedule_ready(to);
+}
+
+/* Give the first thing that waits at `e` to `to`.  Cost: a step for each sender that fails. */
+static bool deliver_first(struct endpoint *e, struct thread *to)
+{
+    struct qnode *n;
+
+    while ((n = queue_first(&e->senders))) {
+        bool is_object = n->kind == QNODE_SERVED;
+
+        queue_remove(&e->senders, n);
+        if (is_object) {
+            deliver_object(e, container_of(n, struct served, node), to);
+            return true;
+        }
+        if (deliver_thread(thread_of_wait(n), to))
+            return true;
+    }
+    return false;
+}
+
+static void put_bits(struct thread *t, u64 bits)
+{
+    reply_words(t, tag_make(MSG_NOTIFY, 0, 1, 0), 0, &bits, 1);
+    t->regs[TAKEN] = t->taken;
+    schedule_ready(t);
+}
+
+/* Lock: any. */
+void ipc_deliver_bits(struct thread *t, u64 bits)
+{
+    queue_remove(&endpoint_of(t)->receivers, &t->wait);
+    put_bits(t, bits);
+}
+
+/* Take the bits of the bound notification. */
+static bool deliver_pending_bits(struct thread *t)
+{
+    struct notification *n = slot_object(&t->notification);
+    u64 bits;
+
+    if (!n || !n->bits)
+        return false;
+    bits = n->bits;
+    n->bits = 0;
+    put_bits(t, bits);
+    return true;
+}
+
+/* --------------------------------------------------------------------------------- those who wait */
+
+static bool can_help(const struct thread *t)
+{
+    return t->sched && !t->lendee;
+}
+
+/* Lock: any. */
+struct thread *ipc_helper(const struct endpoint *e)
+{
+    for (struct qnode *n = queue_first(&e->senders); n; n = queue_next(n)) {
+        struct served *s;
+
+        if (n->kind == QNODE_SENDER) {
+            if (can_help(thread_of_wait(n)) && thread_of_wait(n)->send_kind != MSG_SEND)
+                return thread_of_wait(n);
+            continue;
+        }
+        s = container_of(n, struct served, node);
+        for (struct qnode *k = queue_first(&s->queue); k; k = queue_next(k)) {
+            if (k->kind == QNODE_TICKET && can_help(thread_of_wait(k)))
+                return thread_of_wait(k);
+        }
+    }
+    return NULL;
+}
+
+/* Somebody came to wait at `e`: E3. */
+static void help_stranded(struct endpoint *e)
+{
+    while (!queue_is_empty(&e->stranded)) {
+        struct thread *helper = ipc_helper(e);
+
+        if (!helper)
+            return;
+        sched_lend(helper, thread_of_wait(queue_first(&e->stranded)));
+    }
+}
+
+static void wait_to_send(struct endpoint *e, struct thread *t)
+{
+    schedule_block(t, THREAD_SENDING);
+    t->sends_to = e;
+    queue_push(&e->senders, &t->wait, QNODE_SENDER);
+    help_stranded(e);
+}
+
+static struct thread *take_receiver(struct endpoint *e)
+{
+    struct qnode *n = queue_first(&e->receivers);
+
+    if (!n)
+        return NULL;
+    queue_remove(&e->receivers, n);
+    return thread_of_wait(n);
+}
+
+/* Lock: any. */
+void ipc_object_has_news(struct served *s)
+{
+    struct endpoint *e = slot_object(&s->server);
+    struct thread *to;
+
+    if (!e || queue_is_empty(&s->queue))
+        return;
+    if (s->node.kind == QNODE_OFF)
+        queue_push(&e->senders, &s->node, QNODE_SERVED);
+    to = take_receiver(e);
+    if (to)
+        deliver_first(e, to);
+    else
+        help_stranded(e);
+}
+
+/* Lock: any.  `t` has been READY, or its ticket is closed. */
+void exception_raise(struct thread *t, status_t status, unsigned access, u64 address)
+{
+    struct endpoint *e = slot_object(&t->handler);
+    struct thread *to;
+
+    t->stop_status = status;
+    t->stop_access = access;
+    t->stop_address = address;
+    t->exception = 1;
+    t->exit_full = 1;
+    t->send_kind = MSG_EXCEPTION;
+    if (!e || e->bound == 0) {
+        exception_report(t);
+        leave_stopped(t);
+        return;
+    }
+    t->send_badge = t->handler.badge;
+    to = take_receiver(e);
+    if (to)
+        deliver_thread(t, to);
+    else
+        wait_to_send(e, t);
+}
+
+/* Lock: any.  Leaves lent contexts lent: sched_detach or sched_return see to them. */
+void ipc_cancel(struct thread *t)
+{
+    switch (t->state) {
+    case THREAD_SENDING:
+        queue_remove(&t->sends_to->senders, &t->wait);
+        t->sends_to = NULL;
+        break;
+    case THREAD_CALLING:
+        t->callee->caller = NULL;
+        t->callee->caller_left = 1;
+        t->callee = NULL;
+        break;
+    case THREAD_RECEIVING:
+        queue_remove(&endpoint_of(t)->receivers, &t->wait);
+        break;
+    case THREAD_WAITING:
+        queue_remove(&t->waits_for->waiters, &t->wait);
+        t->waits_for = NULL;
+        break;
+    case THREAD_FAULTING:
+        served_cancel_wait(t);
+        break;
+    default:
+        break;
+    }
+    if (t->lendee)
+        sched_return(t->lendee);
+}
+
+/* Lock: alone. */
+void ipc_stop_receiving(struct thread *t, status_t status)
+{
+    if (t->state != THREAD_RECEIVING)
+        return;
+    ipc_cancel(t);
+    reply_status(t, status, 0);
+    schedule_ready(t);
+}
+
+/* Lock: alone.  An object that has news stays queued: it waits for a successor, or its server slot
+ * is about to be emptied.  Cost: the queue's length. */
+void ipc_endpoint_died(struct endpoint *e)
+{
+    struct qnode *n = queue_first(&e->senders), *next;
+
+    for (; n; n = next) {
+        next = queue_next(n);
+        if (n->kind != QNODE_SENDER)
+            continue;
+        queue_remove(&e->senders, n);
+        message_fails(thread_of_wait(n), ST_CANCELLED, 0);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ system calls */
+
+/* A call or send through an endpoint capability: rights and form.  OK, or the caller has heard. */
+static bool may_send(struct thread *t, const struct slot *slot, word_t tag)
+{
+    word_t detail = 0;
+    status_t status;
+
+    if (!(slot_rights(slot) & ENDPOINT_SEND)) {
+        reply_status(t, ST_NO_RIGHT, ENDPOINT_SEND);
+        return false;
+    }
+    status = check_tag(tag, &detail);
+    if (status == ST_OK && tag_ncaps(tag) && !(slot_rights(slot) & ENDPOINT_GRANT)) {
+        status = ST_NO_RIGHT;
+        detail = ENDPOINT_GRANT;
+    }
+    if (status != ST_OK)
+        reply_status(t, status, detail);
+    return status == ST_OK;
+}
+
+/* SYS_CALL on an endpoint.  Lock: shared; alone if it carries capabilities. */
+static void ipc_call(struct thread *t, const struct slot *slot, word_t tag)
+{
+    struct endpoint *e = slot_object(slot);
+    struct thread *to = thread_of_wait(queue_first(&e->receivers));
+    word_t detail = 0;
+    status_t status;
+
+    if (!may_send(t, slot, tag))
+        return;
+    if (queue_is_empty(&e->receivers)) {
+        if (e->deserted) {
+            reply_status(t, ST_CANCELLED, 0);
+            return;
+        }
+        t->send_kind = MSG_CALL;
+        t->send_badge = slot->badge;
+        wait_to_send(e, t);
+        return;
+    }
+    status = transfer(t, to, MSG_CALL, slot->badge, &detail);
+    if (status != ST_OK) {
+        reply_status(t, status, detail);
+        return;
+    }
+    t->send_kind = MSG_CALL;
+    queue_remove(&e->receivers, &to->wait);
+    begin_call(t, to);
+}
+
+/* SYS_SEND on an endpoint.  Lock: as for a call. */
+static void ipc_send(struct thread *t, const struct slot *slot, word_t tag)
+{
+    struct endpoint *e = slot_object(slot);
+    struct thread *to = thread_of_wait(queue_first(&e->receivers));
+    word_t detail = 0;
+    status_t status;
+
+    if (!may_send(t, slot, tag))
+        return;
+    if (queue_is_empty(&e->receivers)) {
+        if (e->deserted || (tag & SYS_NONBLOCK)) {
+            reply_status(t, tag & SYS_NONBLOCK ? ST_WOULD_BLOCK : ST_CANCELLED, 0);
+            return;
+        }
+        t->send_kind = MSG_SEND;
+        t->send_badge = slot->badge;
+        wait_to_send(e, t);
+        return;
+    }
+    status = transfer(t, to, MSG_SEND, slot->badge, &detail);
+    if (status == ST_OK) {
+        queue_remove(&e->receivers, &to->wait);
+        schedule_ready(to);
+    }
+    reply_status(t, status, detail);
+}
+
+/* SYS_RECV, and the second half of SYS_REPLY_RECV.  `t` is READY, or RECEIVING (and on no queue)
+ * after its reply.  Without a message and with SYS_NONBLOCK nothing changes, as for any error. */
+static void ipc_recv(struct thread *t, word_t tag)
+{
+    struct endpoint *e = endpoint_of(t);
+    const struct notification *n = slot_object(&t->notification);
+    bool nonblock = tag & SYS_NONBLOCK;
+
+    if (!e || (nonblock && queue_is_empty(&e->senders) && !(n && n->bits))) {
+        reply_status(t, e ? ST_WOULD_BLOCK : ST_NOT_BOUND, 0);
+        t->regs[TAKEN] = t->taken;
+        schedule_ready(t);
+        return;
+    }
+
+    t->state = THREAD_RECEIVING;
+    sched_return(t);
+    if (t->caller)
+        ipc_drop_caller(t, ST_ABANDONED);
+    t->caller_left = 0;
+    if (deliver_pending_bits(t) || deliver_first(e, t))
+        return;
+    if (nonblock) { /* whoever wanted to send could not */
+        reply_status(t, ST_WOULD_BLOCK, 0);
+        t->regs[TAKEN] = t->taken;
+        schedule_ready(t);
+        return;
+    }
+    schedule_block(t, THREAD_RECEIVING);
+    queue_push(&e->receivers, &t->wait, QNODE_RECEIVER);
+}
+
+/* Check the reply and find its capabilities.  OK: `caps` is full, or the caller's slots are not free
+ * (*blame, a status for the caller).  Else the replier's mistake. */
+static status_t check_reply(struct thread *t, struct thread *to, struct cap_move *caps,
+                            status_t *blame, word_t *detail)
+{
+    word_t tag = t->regs[TAG];
+    status_t status = check_tag(tag, detail);
+
+    *blame = ST_OK;
+    caps->n = tag_ncaps(tag);
+    if (status != ST_OK || !caps->n)
+        return status;
+    status = find_sources(t, caps, detail);
+    if (status == ST_OK)
+        *blame = find_destinations(to, caps, detail);
+    return status;
+}
+
+/* The first half of SYS_REPLY_RECV without a capability.  False: it failed, and `t` has heard. */
+static bool ipc_reply(struct thread *t)
+{
+    struct thread *to = t->caller;
+    struct cap_move caps;
+    word_t detail = 0;
+    status_t status, blame;
+
+    if (!to) {
+        if (t->caller_left)
+            return true;
+        reply_status(t, ST_NOT_FOUND, 0);
+        return false;
+    }
+    status = check_reply(t, to, &caps, &blame, &detail);
+    if (status != ST_OK) {
+        reply_status(t, status, detail);
+        return false;
+    }
+
+    t->caller = NULL;
+    to->callee = NULL;
+    t->state = THREAD_RECEIVING; /* ipc_recv follows: no home context for the moment between */
+    if (to->send_kind == MSG_EXCEPTION) {
+        end_exception(t, to);
+        return true;
+    }
+    if (blame == ST_OK) {
+        move_caps(&caps);
+        put_message(t, to, MSG_REPLY, 0);
+    } else {
+        reply_status(to, blame, detail);
+    }
+    sched_give_back(t, to);
+    return true;
+}
+
+static struct slot *invoked_slot(const struct thread *t)
+{
+    word_t number = t->regs[NUMBER];
+    struct slot *slot = cspace_slot(slot_object(&t->cspace), number);
+
+    return slot && !slot_is_empty(slot) ? slot : NULL;
+}
+
+/* SYS_REPLY_RECV.  Lock: shared; alone if the invocation or capabilities need it. */
+static void ipc_reply_recv(struct thread *t, word_t tag)
+{
+    struct slot *slot;
+    word_t taken = 0;
+
+    if (t->regs[NUMBER] == 0) {
+        t->taken = 0;
+        if (ipc_reply(t))
+            ipc_recv(t, tag);
+        return;
+    }
+    slot = invoked_slot(t);
+    if (!slot || slot_type(slot) == OBJ_endpoint) {
+        reply_status(t, ST_BAD_CAP, t->regs[NUMBER]);
+        return;
+    }
+    if (invoke_object(t, slot, tag, &taken) != ST_OK)
+        return;
+    /* It may have ended itself, or wait: then there is nobody who could receive now. */
+    if (this_hart()->thread != t || t->state != THREAD_READY)
+        return;
+    t->taken = taken;
+    ipc_recv(t, tag);
+}
+
+/* SYS_CALL and SYS_SEND. */
+static void call_or_send(struct thread *t, word_t tag)
+{
+    struct slot *slot = invoked_slot(t);
+    word_t result;
+
+    if (!slot) {
+        reply_status(t, ST_BAD_CAP, t->regs[NUMBER]);
+        return;
+    }
+    if (slot_type(slot) != OBJ_endpoint) {
+        (void)!invoke_object(t, slot, tag, &result);
+        return;
+    }
+    if (tag_kind(tag) == SYS_CALL)
+        ipc_call(t, slot, tag);
+    else
+        ipc_send(t, slot, tag);
+}
+
+/* An ecall from user mode; pc is behind it already, t0-t4 are zero.  From entry.S, on the empty
+ * stack of the hart.  The lock is taken alone, since a message may carry capabilities and an
+ * operation may do anything; IPC without capabilities would do with shared. */
+struct thread *syscall_enter(struct thread *t)
+{
+    word_t tag = t->regs[TAG];
+    struct thread *next;
+
+    kernel_enter_alone();
+    switch (tag_kind(tag)) {
+    case SYS_CALL:
+    case SYS_SEND:
+        call_or_send(t, tag);
+        break;
+    case SYS_RECV:
+        t->taken = 0;
+        ipc_recv(t, tag);
+        break;
+    case SYS_REPLY_RECV:
+        ipc_reply_recv(t, tag);
+        break;
+    case SYS_YIELD:
+        reply_status(t, ST_OK, 0);
+        schedule_yield();
+        break;
+    default:
+        t->regs[0] -= 4; /* the handler sees the ecall */
+        exception_raise(t, ST_BAD_CALL, CAUSE_USER_ECALL, tag);
+        break;
+    }
+    next = schedule_next();
+    kernel_leave();
+    return next;
+}

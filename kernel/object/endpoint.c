@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoint: where messages meet a receiver.
+ *
+ * It has no operations of its own: whatever is invoked on it is passed on (kernel/core/ipc.c), so
+ * that an object and a server that stands for one look alike.  Here is only its life: who is bound
+ * to it, and what happens when nobody is any more.
+ */
+#include "kernel/object/endpoint.h"
+
+#include "kernel/core/invoke.h"
+#include "kernel/core/ipc.h"
+#include "kernel/core/panic.h"
+#include "kernel/core/schedule.h"
+#include "kernel/object/bank.h"
+#include "kernel/object/served.h"
+#include "kernel/object/thread.h"
+
+static struct endpoint *endpoint_of(struct object *o)
+{
+    return container_of(o, struct endpoint, object);
+}
+
+/* Lock: alone. */
+void endpoint_bind(struct endpoint *e, struct slot *capability, struct thread *t)
+{
+    slot_derive(&t->endpoint, capability, PLACE_THREAD_ENDPOINT, slot_rights(capability),
+                capability->badge);
+    e->bound++;
+    e->deserted = false;
+}
+
+/* Lock: alone. */
+void endpoint_unbind(struct thread *t)
+{
+    struct endpoint *e;
+
+    if (slot_is_empty(&t->endpoint))
+        return;
+    e = slot_object(&t->endpoint);
+    ipc_stop_receiving(t, ST_CANCELLED);
+    schedule_forget_stranded(t);
+    slot_delete(&t->endpoint);
+    if (--e->bound > 0)
+        return;
+    e->deserted = true;
+    ipc_endpoint_died(e);
+    endpoint_server_died(e);
+}
+
+/* Lock: alone.  Cost: a step for each capability to the endpoint, and the tickets of its objects. */
+void endpoint_server_died(struct endpoint *e)
+{
+    struct slot *top = &e->object.origin;
+
+    for (struct slot *s = top; s; s = slot_walk_next(top, s)) {
+        if (slot_place(s) == PLACE_SERVED_SERVER)
+            served_server_died(container_of(s, struct served, server));
+    }
+}
+
+/* bank.create(endpoint).  Lock: alone. */
+static status_t endpoint_create(struct bank *bank, struct invocation *inv, const word_t args[3],
+                                struct object **out)
+{
+    struct endpoint *e = bank_alloc(bank, sizeof(*e));
+
+    (void)args;
+    if (!e)
+        return inv_fail(inv, ST_NO_SPACE, bank->limit - bank->used);
+    object_init(&e->object, bank, OBJ_endpoint, sizeof(*e));
+    *out = &e->object;
+    return ST_OK;
+}
+
+/* No capability is left, so nobody is bound and no object names it as its server.  Lock: alone. */
+static void endpoint_destroy(struct object *o)
+{
+    struct endpoint *e = endpoint_of(o);
+
+    assert(e->bound == 0 && queue_is_empty(&e->receivers) && queue_is_empty(&e->stranded));
+    ipc_endpoint_died(e);
+    assert(queue_is_empty(&e->senders));
+}
+
+/* Debug: E1 and E3, and the kinds on the queues.  Lock: any. */
+static void endpoint_check(const struct object *o)
+{
+    const struct endpoint *e = container_of(o, struct endpoint, object);
+    u64 bound = 0;
+
+    assert(queue_is_empty(&e->senders) || queue_is_empty(&e->receivers)); /* E1 */
+    assert(queue_is_empty(&e->stranded) || !ipc_helper(e));               /* E3 */
+    for (const struct qnode *n = queue_first(&e->senders); n; n = queue_next(n))
+        assert(n->kind == QNODE_SENDER || n->kind == QNODE_SERVED);
+    for (const struct qnode *n = queue_first(&e->receivers); n; n = queue_next(n))
+        assert(n->kind == QNODE_RECEIVER);
+    for (const struct qnode *n = queue_first(&e->stranded); n; n = queue_next(n))
+        assert(n->kind == QNODE_STRANDED);
+    for (const struct slot *s = &o->origin; s; s = slot_walk_next(&o->origin, s))
+        bound += slot_place(s) == PLACE_THREAD_ENDPOINT;
+    assert(bound == e->bound); /* E2 */
+}
+
+static void endpoint_describe(const struct object *o, struct text *t)
+{
+    const struct endpoint *e = container_of(o, struct endpoint, object);
+
+    text_printf(t, "endpoint: %u bound, %s", e->bound,
+                !queue_is_empty(&e->senders)     ? "senders wait"
+                : !queue_is_empty(&e->receivers) ? "receivers wait"
+                                                 : "nobody waits");
+}
+
+const struct object_ops endpoint_ops = {
+    .create = endpoint_create,
+    .destroy = endpoint_destroy,
+    .check = endpoint_check,
+    .describe = endpoint_describe,
+    .operations = NULL, /* ipc.c takes every invocation before the table is asked for */
+};
