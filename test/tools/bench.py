@@ -92,7 +92,7 @@ def table(found):
 def report(found, path):
     keys = [key for key, _, _ in KEYS]
     with open(path, "w") as f:
-        json.dump({key: found.get(key) for key in keys}, f, indent=2)
+        json.dump({**dict.fromkeys(keys), **found}, f, indent=2)
         f.write("\n")
     for line in table(found):
         print(line)
