@@ -24,18 +24,9 @@
 #define SLOT_FIRST_GIVEN  16 /* from here on what the system description gives, then free slots */
 
 /*
- * The first program, init, which the kernel starts.  Its cspace has 2^12 slots; slots 1 to 4 and 8
- * are as above (4 is the first bank, with all rights; priority 20), 5 to 7 are empty, and:
- *
- *   a0 = size of the boot bundle in bytes     a1 = address of the thread's buffer page
- *   sp = 0: lib/rt/start.S brings the stack along
+ * The first program, init, has no startup page: lib/abi/first.h says what the kernel puts where.
+ * Slots 1 to 4 and 8 hold the same there and here; 5 to 7 are empty in init.
  */
-#define INIT_CSPACE_BITS 12
-#define INIT_PRIORITY    20
-#define INIT_SLOT_DEBUG  9  /* debug, all rights */
-#define INIT_SLOT_BUNDLE 10 /* phys object of the boot bundle (cpio), right READ */
-#define INIT_SLOT_DTB    11 /* phys object of the device tree blob, right READ */
-
 /* Messages to SLOT_CONSOLE.  They are laid out as debug.write and debug.power_off, so that init can
  * use a debug capability in its place. */
 #define CONSOLE_WRITE 1 /* word 0 = bytes, then the bytes */

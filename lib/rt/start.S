@@ -8,8 +8,7 @@
 /*
  * _start: entry of the program, jumped to by whoever starts it (ELF entry).
  * in: a0 = argument (address of the startup page; for init the size of the bundle), a1 = address of
- * the thread's buffer page, sp = top of a stack, or 0: then the one below is used.
- * gp and tp are set here; never returns.
+ * the thread's buffer page, sp = top of a stack.  gp and tp are set here; never returns.
  */
     .global _start
     .type _start, @function
@@ -19,9 +18,6 @@ _start:
     la gp, __global_pointer$
     .option pop
     la tp, __main_tls
-    bnez sp, 1f
-    la sp, start_stack_top
-1:
     li s0, 0 /* the frame pointer chain ends here */
     call rt_start
     unimp
@@ -43,8 +39,3 @@ rt_thread_entry:
     call rt_thread_main
     unimp
     .size rt_thread_entry, . - rt_thread_entry
-
-    .section .bss.start_stack, "aw", @nobits
-    .balign 16
-    .skip 16384
-start_stack_top:

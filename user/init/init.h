@@ -8,6 +8,7 @@
 #ifndef QUIRE_INIT_INIT_H
 #define QUIRE_INIT_INIT_H
 
+#include "lib/abi/first.h"
 #include "lib/base/cpio.h"
 #include "lib/base/fdt.h"
 #include "lib/rt/process.h"
@@ -26,10 +27,11 @@ struct program {
 
 struct init {
     cap_t endpoint; /* console, exits and exceptions of all programs arrive here */
-    struct cpio bundle;
-    struct fdt description; /* system.dtb */
-    bool verbose;           /* v=1 on the kernel's command line */
-    word_t seed;            /* seed=n there */
+    unsigned narchives;
+    struct cpio archives[2]; /* where files are looked for, in this order: initrd, boot bundle */
+    struct fdt description;  /* system.dtb */
+    bool verbose;            /* v=1 on the kernel's command line */
+    word_t seed;             /* seed=n there */
     unsigned nprograms;
     struct program programs[MAX_PROGRAMS];
 };
@@ -40,6 +42,9 @@ void system_start(struct init *init);
 
 /* The program of that name, or NULL. */
 struct program *program_find(struct init *init, const char *name);
+
+/* Find a file in the initrd or else in the boot bundle. */
+bool file_find(const struct init *init, const char *name, struct cpio_entry *entry);
 
 /* Print what an exception message says. */
 void report_exception(const struct program *program, status_t status,

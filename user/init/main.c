@@ -20,7 +20,7 @@ const struct startup *rt_find_startup(word_t argument)
 {
     static struct startup startup = {
         .magic = STARTUP_MAGIC,
-        .cspace_bits = INIT_CSPACE_BITS,
+        .cspace_bits = FIRST_CSPACE_BITS,
         .first_free_slot = SLOT_FIRST_GIVEN,
         .name = "init",
     };
@@ -32,7 +32,7 @@ const struct startup *rt_find_startup(word_t argument)
 /* Console messages are laid out as debug.write and debug.power_off, so init's own go there. */
 cap_t env_console(void)
 {
-    return INIT_SLOT_DEBUG;
+    return FIRST_DEBUG;
 }
 
 /* ---- Boot -------------------------------------------------------------------------------------*/
@@ -59,7 +59,7 @@ static void read_command_line(const char *line)
 
 static void read_machine(void)
 {
-    const void *head = map_to_read(INIT_SLOT_DTB, 4096, "mapping the device tree");
+    const void *head = map_to_read(FIRST_DEVICE_TREE, 4096, "mapping the device tree");
     u32 nbytes = fdt_peek_size(head);
     struct fdt machine;
     const void *blob;
@@ -68,7 +68,7 @@ static void read_machine(void)
     unmap((word_t)head, 4096);
     if (nbytes == 0)
         fatal("the machine's device tree cannot be read");
-    blob = map_to_read(INIT_SLOT_DTB, nbytes, "mapping the device tree");
+    blob = map_to_read(FIRST_DEVICE_TREE, nbytes, "mapping the device tree");
     if (fdt_open(&machine, blob, nbytes) != FDT_OK)
         fatal("the machine's device tree is damaged");
     line = fdt_first_string(&machine, fdt_find(&machine, "/chosen"), "bootargs");
@@ -76,20 +76,38 @@ static void read_machine(void)
     unmap((word_t)blob, nbytes);
 }
 
-static void read_bundle(void)
+static void read_archive(cap_t object, word_t nbytes, const char *what)
 {
-    const void *archive = map_to_read(INIT_SLOT_BUNDLE, bundle_bytes, "mapping the boot bundle");
-    enum cpio_error error = cpio_open(&init.bundle, archive, bundle_bytes);
+    struct cpio *archive = &init.archives[init.narchives++];
+    enum cpio_error error = cpio_open(archive, map_to_read(object, nbytes, what), nbytes);
+
+    if (error != CPIO_OK)
+        fatal("%s: %s", what, cpio_error_text(error));
+}
+
+/* The archive that the boot loader added, if any, comes first, so that it can replace files. */
+static void read_archives(void)
+{
+    struct message m = {.words = {0}};
     struct cpio_entry entry;
     enum fdt_error bad;
 
-    if (error != CPIO_OK)
-        fatal("the boot bundle: %s", cpio_error_text(error));
-    if (cpio_find(&init.bundle, "system.dtb", &entry) != CPIO_OK)
+    if (q_operation(FIRST_INITRD, OP_memory_query, 0, &m) == ST_OK)
+        read_archive(FIRST_INITRD, m.words[0], "the initrd");
+    read_archive(FIRST_BUNDLE, bundle_bytes, "the boot bundle");
+    if (!file_find(&init, "system.dtb", &entry))
         fatal("the boot bundle has no system.dtb");
     bad = fdt_open(&init.description, entry.data, entry.size_bytes);
     if (bad != FDT_OK)
         fatal("system.dtb: %s", fdt_error_text(bad));
+}
+
+bool file_find(const struct init *from, const char *name, struct cpio_entry *entry)
+{
+    for (unsigned i = 0; i < from->narchives; i++)
+        if (cpio_find(&from->archives[i], name, entry) == CPIO_OK)
+            return true;
+    return false;
 }
 
 /* ---- Service ----------------------------------------------------------------------------------*/
@@ -124,7 +142,7 @@ static status_t serve_write(struct message *m)
     if (nwords < 1 || m->words[0] > (nwords - 1) * sizeof(word_t))
         return ST_BAD_LENGTH;
     message_prepare(m, OP_debug_write, nwords, 0);
-    return q_call(INIT_SLOT_DEBUG, m);
+    return q_call(FIRST_DEBUG, m);
 }
 
 static void serve_exit(struct program *program, const struct message *m)
@@ -177,7 +195,7 @@ static void __attribute__((noreturn)) serve(void)
 int main(void)
 {
     read_machine();
-    read_bundle();
+    read_archives();
     init.endpoint = need(object_create(SLOT_BANK, OBJ_endpoint, 0, 0), "making the endpoint");
     need(q_thread_bind(SLOT_THREAD, init.endpoint), "binding the thread");
     system_start(&init);

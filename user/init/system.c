@@ -177,8 +177,8 @@ static cap_t device_make(struct init *init, struct program *program, struct fdt_
 }
 
 static const char *const gift_properties[] = {
-    "endpoint-of", "bank-of", "service-bank-of", "thread-of", "bundle", "dtb", "debug",
-    "device",      "irq",     "root-bank",       "badge",
+    "endpoint-of", "bank-of", "service-bank-of", "thread-of", "bundle",    "initrd",
+    "dtb",         "debug",   "device",          "irq",       "root-bank", "badge",
 };
 
 /* One node of `gets`: exactly one property says what it is. */
@@ -202,11 +202,13 @@ static void program_give(struct init *init, struct program *program, struct fdt_
     } else if (fdt_has(d, node, "thread-of")) {
         cap = other(init, node, "thread-of")->process.thread;
     } else if (fdt_has(d, node, "bundle")) {
-        cap = INIT_SLOT_BUNDLE;
+        cap = FIRST_BUNDLE;
+    } else if (fdt_has(d, node, "initrd")) {
+        cap = FIRST_INITRD;
     } else if (fdt_has(d, node, "dtb")) {
-        cap = INIT_SLOT_DTB;
+        cap = FIRST_DEVICE_TREE;
     } else if (fdt_has(d, node, "debug")) {
-        cap = INIT_SLOT_DEBUG;
+        cap = FIRST_DEBUG;
         rights = debug_rights(init, node);
     } else if (fdt_has(d, node, "root-bank")) {
         cap = SLOT_BANK;
@@ -245,7 +247,7 @@ static void program_load(struct init *init, struct program *program)
 
     if (!file)
         file = program->name;
-    if (cpio_find(&init->bundle, file, &entry) != CPIO_OK)
+    if (!file_find(init, file, &entry))
         bad(init, program->node, "the bundle has no such program", file);
     check(init, program, process_load(p, entry.data, entry.size_bytes));
     check(init, program, process_argument(p, program->name));
