@@ -147,13 +147,6 @@ void fault_user(struct thread *t, unsigned op, u64 address)
     }
 }
 
-/* The context that a waiter lent with its fault comes back to it. */
-static void recall_loan(struct thread *t)
-{
-    if (t->lendee)
-        sched_return(t->lendee);
-}
-
 void fault_wake_resident(struct thread *first, u64 slot)
 {
     struct thread *next;
@@ -164,7 +157,6 @@ void fault_wake_resident(struct thread *first, u64 slot)
         next = slot_pointer(k->next_waiter);
         k->next_waiter = 0;
         show_frame(k->region, k->pte, slot, k->access, k->vaddr & ~PAGE_MASK);
-        recall_loan(t);
         schedule_ready(t);
     }
 }
@@ -176,7 +168,6 @@ void fault_wake_error(struct thread *first, status_t status)
     for (struct thread *t = first; t; t = next) {
         next = slot_pointer(t->ticket.next_waiter);
         t->ticket.next_waiter = 0;
-        recall_loan(t);
         schedule_ready(t);
         exception_raise(t, status, t->ticket.access, t->ticket.vaddr);
     }

@@ -159,38 +159,44 @@ static void begin_call(struct thread *from, struct thread *to)
     sched_lend(from, to);
 }
 
-/* The end of an exception that nobody lets go on: the thread stays as it is, STOPPED. */
+/* An exception that nobody lets go on: the thread stays as it is, STOPPED. */
 static void leave_stopped(struct thread *t)
 {
     schedule_block(t, THREAD_STOPPED);
     sched_detach(t);
 }
 
-/* What `t` sent, or called for, comes to nothing.  It is on no queue and nobody's caller. */
+/* Lock: any.  Cost: where the caller waited as its handler, it stops, and then its own caller hears;
+ * so a step for each such. */
+void ipc_drop_caller(struct thread *t, status_t status)
+{
+    struct thread *caller;
+
+    for (; (caller = t->caller) != NULL; t = caller, status = ST_CANCELLED) {
+        t->caller = NULL;
+        caller->callee = NULL;
+        if (caller->send_kind != MSG_EXCEPTION) {
+            reply_status(caller, status, 0);
+            schedule_ready(caller);
+            return;
+        }
+        if (status != ST_ABANDONED) /* else the handler has heard, and that is its answer */
+            exception_report(caller);
+        leave_stopped(caller);
+    }
+}
+
+/* What `t` sent comes to nothing, before anybody received it.  It is on no queue. */
 static void message_fails(struct thread *t, status_t status, word_t detail)
 {
     if (t->send_kind == MSG_EXCEPTION) {
-        if (status != ST_ABANDONED) /* the handler has heard of it, and that is its answer */
-            exception_report(t);
+        exception_report(t);
         leave_stopped(t);
+        ipc_drop_caller(t, ST_CANCELLED);
         return;
     }
     reply_status(t, status, detail);
     schedule_ready(t);
-}
-
-/* Lock: any. */
-void ipc_drop_caller(struct thread *t, status_t status)
-{
-    struct thread *caller = t->caller;
-
-    if (!caller)
-        return;
-    t->caller = NULL;
-    caller->callee = NULL;
-    if (caller->lendee)
-        sched_return(caller->lendee);
-    message_fails(caller, status, 0);
 }
 
 /* -------------------------------------------------------------------------------------- exceptions */
@@ -213,12 +219,13 @@ static void end_exception(struct thread *handler, struct thread *t)
 
     if (tag_label(tag) != 0) {
         leave_stopped(t);
+        ipc_drop_caller(t, ST_CANCELLED);
         return;
     }
     if (tag_nwords(tag) >= 1)
         t->regs[0] = handler->regs[A0];
     t->exception = 0;
-    sched_give_back(handler, t);
+    schedule_ready(t);
 }
 
 /* --------------------------------------------------------------------------------------- delivery */
@@ -277,6 +284,7 @@ static bool deliver_first(struct endpoint *e, struct thread *to)
             deliver_object(e, container_of(n, struct served, node), to);
             return true;
         }
+        thread_of_wait(n)->sends_to = NULL;
         if (deliver_thread(thread_of_wait(n), to))
             return true;
     }
@@ -398,8 +406,7 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
     t->exit_full = 1;
     t->send_kind = MSG_EXCEPTION;
     if (!e || e->bound == 0) {
-        exception_report(t);
-        leave_stopped(t);
+        message_fails(t, status, 0);
         return;
     }
     t->send_badge = t->handler.badge;
@@ -461,6 +468,7 @@ void ipc_endpoint_died(struct endpoint *e)
         if (n->kind != QNODE_SENDER)
             continue;
         queue_remove(&e->senders, n);
+        thread_of_wait(n)->sends_to = NULL;
         message_fails(thread_of_wait(n), ST_CANCELLED, 0);
     }
 }
@@ -604,8 +612,10 @@ static bool ipc_reply(struct thread *t)
     status_t status, blame;
 
     if (!to) {
-        if (t->caller_left)
+        if (t->caller_left) {
+            t->caller_left = 0;
             return true;
+        }
         reply_status(t, ST_NOT_FOUND, 0);
         return false;
     }
@@ -628,7 +638,7 @@ static bool ipc_reply(struct thread *t)
     } else {
         reply_status(to, blame, detail);
     }
-    sched_give_back(t, to);
+    schedule_ready(to);
     return true;
 }
 

@@ -125,14 +125,17 @@ static void strand(struct thread *t)
 }
 
 /* A READY thread without a context takes its home or is stranded.  The thread that entered the
- * kernel is stranded only when the kernel is left (schedule_pick), since mostly it goes on to receive. */
+ * kernel does so only when the kernel is left (schedule_pick), since mostly it goes on to receive. */
 static void find_context(struct thread *t)
 {
-    struct sched *home = parked_home(t);
+    struct sched *home;
 
+    if (t == ready.current)
+        return;
+    home = parked_home(t);
     if (home)
         animate(home, t);
-    else if (t != ready.current && t->wait.kind == QNODE_OFF)
+    else if (t->wait.kind == QNODE_OFF)
         strand(t);
 }
 
@@ -144,14 +147,36 @@ void schedule_forget_stranded(struct thread *t)
 
 /* ---------------------------------------------------------------------------------------- states */
 
-/* Lock: any. */
+/* What `t` lent comes back; where it was lent no further, the run queue does not notice. */
+static struct thread *take_back(struct thread *t)
+{
+    struct thread *lendee = t->lendee;
+    struct sched *s = lendee->sched;
+
+    if (lendee->lendee) {
+        sched_return(lendee);
+        return NULL;
+    }
+    lendee->sched = NULL;
+    lendee->lender = NULL;
+    t->lendee = NULL;
+    t->sched = s;
+    s->thread = t;
+    return lendee->state == THREAD_READY ? lendee : NULL;
+}
+
+/* Lock: any.  Cost: constant, or the length of the chain that `t` began. */
 void schedule_ready(struct thread *t)
 {
+    struct thread *left = t->lendee ? take_back(t) : NULL; /* runs, and without a context */
+
     t->state = THREAD_READY;
-    if (t->sched)
-        settle(t->sched);
-    else
+    if (!t->sched)
         find_context(t);
+    else if (!t->sched->queued)
+        enqueue(t->sched);
+    if (left)
+        find_context(left);
 }
 
 /* Lock: any. */
@@ -240,6 +265,7 @@ void sched_lend(struct thread *from, struct thread *to)
         sched_return(from->lendee);
     s = from->sched;
     if (!s) {
+        unstrand(from);
         schedule_ready(to);
         return;
     }
@@ -252,27 +278,6 @@ void sched_lend(struct thread *from, struct thread *to)
     to->lender = from;
     to->state = THREAD_READY;
     to->sched = s;
-    s->thread = to;
-    if (!s->queued)
-        enqueue(s);
-}
-
-/* Lock: any. */
-void sched_give_back(struct thread *t, struct thread *to)
-{
-    struct sched *s = t->sched;
-
-    if (t->lender != to || t->lendee) {
-        if (to->lendee)
-            sched_return(to->lendee);
-        schedule_ready(to);
-        return;
-    }
-    t->lender = NULL;
-    t->sched = NULL;
-    to->lendee = NULL;
-    to->sched = s;
-    to->state = THREAD_READY;
     s->thread = to;
     if (!s->queued)
         enqueue(s);

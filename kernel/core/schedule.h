@@ -16,7 +16,8 @@
 #include "kernel/object/sched.h"
 #include "kernel/object/thread.h"
 
-/* state becomes READY; runs on its present context, else on its parked home. */
+/* state becomes READY; runs on the context it lent, which comes back, else on the one it has, else
+ * on its parked home.  It is on no queue. */
 void schedule_ready(struct thread *t);
 /* state becomes `state`; its context, if it still has one, leaves the run queue. */
 void schedule_block(struct thread *t, unsigned state);
@@ -36,8 +37,6 @@ void sched_detach(struct thread *t);
 /* A context is going away: whoever it animates falls back likewise; leaves the run queue.  It is
  * nobody's home any more. */
 void sched_vanish(struct sched *s);
-/* `t`, not READY, answers `to`, which becomes READY: on the context it lent to `t`, if it did. */
-void sched_give_back(struct thread *t, struct thread *to);
 /* Change the priority; a queued context goes behind the others of the new one. */
 void schedule_set_priority(struct sched *s, unsigned priority);
 /* `t` loses its endpoint: if it is stranded, nobody can help it any more. */

@@ -246,7 +246,6 @@ void thread_lost_cspace(struct thread *t)
 void thread_lost_aspace(struct thread *t)
 {
     thread_halt(t);
-    schedule_leave_space(t->satp);
     drop_buffer(t);
     t->satp = 0;
     slot_delete(&t->aspace);
