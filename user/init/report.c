@@ -34,14 +34,27 @@ static void print_registers(const struct exception_message *e)
     printf("\n");
 }
 
-void report_exception(const struct program *program, status_t status,
-                      const struct exception_message *e)
+static void report_access(const struct exception_message *e)
 {
-    char owner[4 * OWNER_NAME_BYTES + 1], thread[4 * sizeof e->name + 1];
+    char owner[4 * OWNER_NAME_BYTES + 1];
     struct text text;
 
     text_init(&text, owner, sizeof owner);
     text_escape(&text, (const char *)e->owner, OWNER_NAME_BYTES);
+    printf("  %s %#lx at pc %#lx\n", access_verb(e->access), e->address, e->pc);
+    if (e->region_length)
+        printf("  region %#lx to %#lx, mapping %lu, owner '%s'\n", e->region_start,
+               e->region_start + e->region_length, e->mapping, owner);
+    else
+        printf("  no region holds that address\n");
+}
+
+void report_exception(const struct program *program, status_t status,
+                      const struct exception_message *e)
+{
+    char thread[4 * sizeof e->name + 1];
+    struct text text;
+
     text_init(&text, thread, sizeof thread);
     text_escape(&text, (const char *)e->name, sizeof e->name);
 
@@ -50,11 +63,6 @@ void report_exception(const struct program *program, status_t status,
     if (status == ST_ILLEGAL || status == ST_BREAKPOINT || status == ST_BAD_CALL)
         printf("  at pc %#lx, cause %lu, value %#lx\n", e->pc, e->access, e->address);
     else
-        printf("  %s %#lx at pc %#lx\n", access_verb(e->access), e->address, e->pc);
-    if (e->region_length)
-        printf("  region %#lx to %#lx, mapping %lu, owner '%s'\n", e->region_start,
-               e->region_start + e->region_length, e->mapping, owner);
-    else
-        printf("  no region holds that address\n");
+        report_access(e);
     print_registers(e);
 }

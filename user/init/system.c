@@ -271,6 +271,8 @@ void system_start(struct init *init)
     for (struct fdt_node node = fdt_first_child(d, programs); fdt_exists(node);
          node = fdt_next_sibling(d, node))
         program_make(init, node);
+    if (init->nprograms == 0)
+        bad(init, programs, "names no program", "");
     for (unsigned i = 0; i < init->nprograms; i++) {
         program_give_all(init, &init->programs[i]);
         program_load(init, &init->programs[i]);
