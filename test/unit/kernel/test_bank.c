@@ -417,17 +417,18 @@ static void query_tells_the_counters(void **state)
     make_bank(first, 100);
     make_bank(banks[1], 30);
     a = bank_alloc(banks[1], 64);
-    b = bank_alloc(banks[1], 8192);
+    b = bank_alloc(banks[1], 16384);
+    bank_free(bank_alloc(banks[1], 65536), 65536); /* the highest use is past */
     assert_int_equal(fake_invoke(&banks[1]->object, OP_bank_query, &inv, NULL, 0), ST_OK);
     assert_int_equal(inv.nresults, 6);
     assert_int_equal(inv.results[0], 100);
-    assert_int_equal(inv.results[1], 34); /* a slab of 64, one with the child's struct */
-    assert_int_equal(inv.results[2], 34);
+    assert_int_equal(inv.results[1], 36); /* a slab of 64, one with the child's struct */
+    assert_int_equal(inv.results[2], 52);
     assert_int_equal(inv.results[3], 2);
-    assert_int_equal(inv.results[4], 2);
+    assert_int_equal(inv.results[4], 4);
     assert_int_equal(inv.results[5], 30);
     bank_free(a, 64);
-    bank_free(b, 8192);
+    bank_free(b, 16384);
     destroy_bank(banks[1]);
     check_all();
 }

@@ -35,9 +35,23 @@ static u64 random_below(u64 n)
     return (random_state >> 33) % n;
 }
 
+/* What a record holds before boot: all that could mislead, such as a free block. */
+static struct frame rubbish(u64 page)
+{
+    struct frame f;
+    unsigned most = page ? __builtin_ctzl(page) : FRAME_ORDERS - 1;
+
+    memset(&f, 0xa5, sizeof(f));
+    f.state = FRAME_FREE;
+    f.order = page / 7 % (MIN(most, FRAME_ORDERS - 1u) + 1);
+    return f;
+}
+
 static void start(u64 seed)
 {
     fake_arena_init();
+    for (u64 page = 0; page < PAGES; page++)
+        frame_array()[FIRST + page] = rubbish(page);
     memset(&frames, 0, sizeof(frames));
     memset(model, ABSENT, sizeof(model));
     random_state = seed;
@@ -127,12 +141,9 @@ static void give(struct frame *f, unsigned order)
 
 static bool record_is_rubbish(u64 page)
 {
-    const u8 *bytes = (const u8 *)&frame_array()[FIRST + page];
+    struct frame f = rubbish(page);
 
-    for (unsigned i = 0; i < sizeof(struct frame); i++)
-        if (bytes[i] != 0xa5)
-            return false;
-    return true;
+    return memcmp(&f, &frame_array()[FIRST + page], sizeof(f)) == 0;
 }
 
 static void boot_writes_one_record_per_whole_block(void **state)

@@ -47,6 +47,7 @@ static struct invocation inv;
 static u64 random_state;
 static unsigned live[OBJ_LIMIT]; /* objects of the types below made and not destroyed */
 static unsigned evicted[PLACE_LIMIT];
+static bool is_destroying; /* inside object_destroy */
 
 static u64 random_below(u64 n)
 {
@@ -114,11 +115,21 @@ static void irq_destroy(struct object *o)
 const struct object_ops thread_ops = {.create = thread_create, .destroy = thread_destroy};
 const struct object_ops irq_ops = {.create = irq_create, .destroy = irq_destroy};
 
+/* A holder can see whether it loses a capability or the object itself is going. */
+static void lost(struct slot *s, enum slot_place place)
+{
+    const struct object *o = slot_object(s);
+
+    evicted[place]++;
+    if (is_destroying)
+        assert_true(o->flags & OBJECT_DYING);
+    slot_delete(s);
+}
+
 #define LOST(type, member, place, function) \
     void function(type *h)                  \
     {                                       \
-        evicted[place]++;                   \
-        slot_delete(&h->member);            \
+        lost(&h->member, place);            \
     }
 LOST(struct thread, cspace, PLACE_THREAD_CSPACE, thread_lost_cspace)
 LOST(struct thread, aspace, PLACE_THREAD_ASPACE, thread_lost_aspace)
@@ -131,8 +142,7 @@ LOST(struct irq, notification, PLACE_IRQ_NOTIFICATION, irq_lost_notification)
 /* A region is freed when it loses its object. */
 void region_lost_object(struct region *r)
 {
-    evicted[PLACE_REGION_OBJECT]++;
-    slot_delete(&r->object);
+    lost(&r->object, PLACE_REGION_OBJECT);
     memset(r, 0xdd, sizeof(*r));
     bank_free(r, sizeof(*r));
 }
@@ -431,7 +441,9 @@ static void random_destroy(void)
     if (slot_type(e->slot) != OBJ_bank && random_below(3))
         return;
     o = slot_object(e->slot);
+    is_destroying = true;
     object_destroy(o);
+    is_destroying = false;
     model_destroy(e->slot);
     object_reap();
 }
