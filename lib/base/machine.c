@@ -11,6 +11,11 @@
 #define PHYSICAL_END        (1ul << 56) /* what an Sv39 page table entry can name */
 #define SUPERVISOR_EXTERNAL 9           /* cause number of the supervisor external interrupt */
 
+/* The PLIC specification v1.0.0: a page of registers for each context, behind all others. */
+#define PLIC_CONTEXTS_OFFSET 0x200000u
+#define PLIC_CONTEXT_BYTES   0x1000u
+#define PLIC_MAX_SOURCES     1023u
+
 /* [*base, *end) made of whole pages that hold [base, base + size); false if it is empty or goes
  * beyond what can be mapped. */
 static bool round_outwards(u64 *base, u64 size, u64 *end)
@@ -39,6 +44,22 @@ static bool insert_range(struct machine_range *list, u32 *count, u32 max, u64 ba
     memmove(&list[first + 1], &list[last], (*count - last) * sizeof list[0]);
     list[first] = (struct machine_range){.base = base, .size = end - base};
     *count = *count - (last - first) + 1;
+    return true;
+}
+
+/* The first address range of a device that the kernel itself will map; false, and nothing changed,
+ * if it has none or that cannot be mapped. */
+static bool first_range(const struct fdt_walk *walk, u64 *base, u64 *size)
+{
+    u64 first, page, bytes, end;
+
+    if (!fdt_walk_address(walk, 0, &first, &bytes))
+        return false;
+    page = first;
+    if (!round_outwards(&page, bytes, &end))
+        return false;
+    *base = first;
+    *size = bytes;
     return true;
 }
 
@@ -179,14 +200,15 @@ static struct fdt_node read_devices(struct machine *m, const struct fdt *fdt)
         if (fdt_has(fdt, node, "reg")) {
             if (!is_one_of(fdt, node, plics))
                 read_device_ranges(m, &walk);
-            else if (!fdt_exists(plic) && fdt_walk_address(&walk, 0, &m->plic.base, &m->plic.size))
+            else if (!fdt_exists(plic) && first_range(&walk, &m->plic.base, &m->plic.size))
                 plic = node;
             if (is_one_of(fdt, node, finishers) && m->finisher.size == 0)
-                fdt_walk_address(&walk, 0, &m->finisher.base, &m->finisher.size);
+                first_range(&walk, &m->finisher.base, &m->finisher.size);
         }
         more = fdt_walk_next(&walk);
     }
     fdt_get_u32(fdt, plic, "riscv,ndev", &m->plic.ndev);
+    m->plic.ndev = MIN(m->plic.ndev, PLIC_MAX_SOURCES);
     drop_plic_ranges(m);
     return plic;
 }
@@ -247,7 +269,9 @@ static void read_hart(struct machine *m, const struct fdt *fdt, struct fdt_node 
     u32 offset = 0;
     u32 intc = find_intc(fdt, cpu);
 
-    if (!fdt_is_okay(fdt, cpu) || !intc || !find_context(fdt, plic, intc, &hart.plic_context))
+    if (!fdt_is_okay(fdt, cpu) || !intc || !find_context(fdt, plic, intc, &hart.plic_context) ||
+        !range_inside(PLIC_CONTEXTS_OFFSET + (u64)hart.plic_context * PLIC_CONTEXT_BYTES,
+                      PLIC_CONTEXT_BYTES, 0, m->plic.size))
         return;
     if (!fdt_has_string(fdt, cpu, "mmu-type", "riscv,sv39") &&
         !fdt_has_string(fdt, cpu, "mmu-type", "riscv,sv48") &&
@@ -327,7 +351,7 @@ static void read_uart(struct machine *m, const struct fdt *fdt, struct fdt_node 
     u32 shift = 0, width = 1;
 
     if (!fdt_is_okay(fdt, node) || !fdt_walk_to(&walk, fdt, node) ||
-        !fdt_walk_address(&walk, 0, &m->uart.base, &m->uart.size))
+        !first_range(&walk, &m->uart.base, &m->uart.size))
         return;
     fdt_get_u32(fdt, node, "reg-shift", &shift);
     fdt_get_u32(fdt, node, "reg-io-width", &width);

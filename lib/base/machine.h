@@ -49,7 +49,7 @@ struct machine_reserved {
 
 struct machine_hart {
     u64 id;           /* mhartid, as SBI counts */
-    u32 plic_context; /* of its supervisor external interrupt */
+    u32 plic_context; /* of its supervisor external interrupt; its registers are inside plic.size */
     bool has_sstc;    /* stimecmp may be used */
 };
 
@@ -76,7 +76,7 @@ struct machine {
 
     struct {
         u64 base, size;
-        u32 ndev; /* interrupts are numbered 1 .. ndev */
+        u32 ndev; /* interrupts are numbered 1 .. ndev, at most 1023 */
     } plic;
 
     /* Where /chosen says that messages go. */
