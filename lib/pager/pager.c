@@ -26,53 +26,16 @@ _Static_assert(sizeof(struct pager_ops) == (0
 
 /* ---- Answers ----------------------------------------------------------------------------------*/
 
-static void answer_add(struct page_answer *answer, word_t what, cap_t source, word_t source_offset,
-                       word_t npages)
+/* Lay an answer out as a message to the object: its words are in the message's order. */
+static inline void answer_prepare(struct message *m, const struct page_answer *answer)
 {
-    if (answer->count == PAGE_ANSWER_EXTENTS)
-        return; /* the pages beyond are asked for when they are touched */
-    answer->extents[answer->count].what = what;
-    answer->extents[answer->count].offset = answer->offset;
-    answer->extents[answer->count].source = source;
-    answer->extents[answer->count].source_offset = source_offset;
-    answer->count++;
-    answer->offset += npages * PAGE;
-}
+    unsigned nwords = 1 + answer->count * ANSWER_EXTENT_WORDS;
 
-void answer_move(struct page_answer *answer, cap_t source, word_t source_offset, word_t npages)
-{
-    answer_add(answer, answer_what(ANSWER_MOVE, 0, npages), source, source_offset, npages);
-}
-
-void answer_copy(struct page_answer *answer, cap_t source, word_t byte_offset, word_t nbytes)
-{
-    answer_add(answer, answer_what(ANSWER_COPY, 0, nbytes), source, byte_offset,
-               (nbytes + PAGE - 1) / PAGE);
-}
-
-void answer_zero(struct page_answer *answer, word_t npages)
-{
-    answer_add(answer, answer_what(ANSWER_ZERO, 0, npages), 0, 0, npages);
-}
-
-void answer_error(struct page_answer *answer, status_t status)
-{
-    answer_add(answer, answer_what(ANSWER_ERROR, status, 1), 0, 0, 1);
-}
-
-/* Lay an answer out as a message to the object. */
-static void answer_prepare(struct message *m, const struct page_answer *answer)
-{
-    m->words[0] = answer->epoch;
-    for (unsigned i = 0; i < answer->count; i++) {
-        unsigned at = 1 + i * ANSWER_EXTENT_WORDS;
-
-        message_set_word(m, at, answer->extents[i].what);
-        message_set_word(m, at + 1, answer->extents[i].offset);
-        message_set_word(m, at + 2, answer->extents[i].source);
-        message_set_word(m, at + 3, answer->extents[i].source_offset);
-    }
-    message_prepare(m, OP_served_answer, 1 + answer->count * ANSWER_EXTENT_WORDS, 0);
+    for (unsigned i = 0; i < MESSAGE_REGISTERS; i++)
+        m->words[i] = answer->words[i];
+    for (unsigned i = MESSAGE_REGISTERS; i < nwords; i++)
+        sys_buffer()->words[i] = answer->words[i];
+    message_prepare(m, OP_served_answer, nwords, 0);
 }
 
 struct result pager_answer(struct pager_object *o, const struct page_answer *answer)

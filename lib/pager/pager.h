@@ -5,7 +5,7 @@
  *     static void fill(struct pager_object *o, const struct pager_access *access,
  *                      const struct pager_map *map, struct page_answer *answer)
  *     {
- *         answer_zero(answer);
+ *         answer_zero(answer, 1);
  *     }
  *     static const struct pager_ops ops = {.resolve_fault = fill};
  *
@@ -65,25 +65,63 @@ struct pager_map {
  */
 #define PAGE_ANSWER_EXTENTS 15
 struct page_answer {
-    word_t epoch;
-    word_t offset; /* in the object, where the next extent goes */
-    unsigned count;
-    struct {
-        word_t what, offset, source, source_offset;
-    } extents[PAGE_ANSWER_EXTENTS];
+    union { /* as served.answer wants it */
+        struct {
+            word_t epoch;
+            struct {
+                word_t what, offset, source, source_offset;
+            } extents[PAGE_ANSWER_EXTENTS];
+        };
+        word_t words[1 + PAGE_ANSWER_EXTENTS * ANSWER_EXTENT_WORDS];
+    };
+    word_t offset;  /* in the object, where the next extent goes */
+    unsigned count; /* extents so far */
 };
+
+/* An extent of `npages` pages behind the others; beyond 15 it is left out, and those pages are asked
+ * for when they are touched. */
+static inline void answer_add(struct page_answer *answer, word_t what, cap_t source,
+                              word_t source_offset, word_t npages)
+{
+    if (answer->count == PAGE_ANSWER_EXTENTS)
+        return;
+    answer->extents[answer->count].what = what;
+    answer->extents[answer->count].offset = answer->offset;
+    answer->extents[answer->count].source = source;
+    answer->extents[answer->count].source_offset = source_offset;
+    answer->count++;
+    answer->offset += npages * 4096;
+}
 
 /* The next `npages` pages come from `source_offset` (page aligned) of a memory object that the pager
  * holds with READ and WRITE: its frames leave it, and every mapping of them, before the client sees
  * them.  The cheapest way for a page that nobody else needs. */
-void answer_move(struct page_answer *answer, cap_t source, word_t source_offset, word_t npages);
+static inline void answer_move(struct page_answer *answer, cap_t source, word_t source_offset,
+                               word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_MOVE, 0, npages), source, source_offset, npages);
+}
+
 /* The next pages are a copy of `nbytes` bytes at `byte_offset` (any) of a memory object that the
  * pager holds with READ; what remains of the last page is zero.  At most 16 pages an answer. */
-void answer_copy(struct page_answer *answer, cap_t source, word_t byte_offset, word_t nbytes);
+static inline void answer_copy(struct page_answer *answer, cap_t source, word_t byte_offset,
+                               word_t nbytes)
+{
+    answer_add(answer, answer_what(ANSWER_COPY, 0, nbytes), source, byte_offset,
+               (nbytes + 4095) / 4096);
+}
+
 /* The next `npages` pages are zero. */
-void answer_zero(struct page_answer *answer, word_t npages);
+static inline void answer_zero(struct page_answer *answer, word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_ZERO, 0, npages), 0, 0, npages);
+}
+
 /* The next page cannot be had: whoever waits for it hears `status`. */
-void answer_error(struct page_answer *answer, status_t status);
+static inline void answer_error(struct page_answer *answer, status_t status)
+{
+    answer_add(answer, answer_what(ANSWER_ERROR, status, 1), 0, 0, 1);
+}
 
 struct pager_ops {
     /* What a mapping of [offset, offset + length) may be; an error refuses it.  Default: readable,
