@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: the debug object tells the truth about pages, counters and mappings, and refuses what it
+ * cannot answer.
+ *
+ * It would fail if a page's state or physical address were wrong, or if a query changed anything.
+ */
+#include "test/support/probe.h"
+
+#define RTC_BASE 0x101000ul
+
+static void test_write(void)
+{
+    struct message m = {.words = {17, 0x6220677562656420, 0x6573696f6e}};
+
+    REFUSED(q_debug_write(kit.debug, 1), ST_BAD_ARG, 0,
+            "debug.write BAD_ARG: more bytes than the message holds, detail is how many it holds");
+    REFUSED(sys_call(kit.debug, tag_make(SYS_CALL, OP_debug_write, 3, 0), 17, 0, 0, 0, 0, 0),
+            ST_BAD_ARG, 16, "debug.write BAD_ARG: 17 bytes in two words");
+    m.words[0] = 0;
+    ok(q_operation(kit.debug, OP_debug_write, 1, &m) == ST_OK, "debug.write of nothing is allowed");
+}
+
+static void test_power(void)
+{
+    cap_t weak = copy_of(kit.debug, DEBUG_QUERY);
+
+    REFUSED(q_debug_power_off(kit.debug, 128), ST_BAD_ARG, 0,
+            "debug.power_off BAD_ARG: over 127, detail is the argument index");
+    REFUSED(q_debug_power_off(weak, 0), ST_NO_RIGHT, DEBUG_POWER,
+            "debug.power_off needs right POWER");
+    REFUSED(sys_call(weak, tag_make(SYS_CALL, OP_debug_write, 1, 0), 0, 0, 0, 0, 0, 0), ST_NO_RIGHT,
+            DEBUG_CONSOLE, "debug.write needs right CONSOLE");
+    drop(weak);
+}
+
+static void test_page(void)
+{
+    cap_t o = make(OBJ_anon, PAGES(3) - 5, 0);
+    char *v = kit_map(o, PAGES(3), 0, MAP_READ | MAP_WRITE), *w;
+    struct page_state p;
+
+    REFUSED(q_debug_page(kit.debug, SLOT_BANK, 0), ST_BAD_CAP, 0,
+            "debug.page BAD_CAP: no memory object, detail is the argument index");
+    REFUSED(q_debug_page(kit.debug, o, PAGES(3)), ST_PAST_END, PAGES(3),
+            "debug.page PAST_END: detail is the size in whole pages");
+    ok(page_read(o, 0).state == 0, "debug.page: a page that nobody touched is missing");
+    v[PAGE] = 1;
+    p = page_read(o, PAGE);
+    ok(p.state == 1 && p.paddr >= 0x80000000 && p.paddr % PAGE == 0 && p.mappings == 1,
+       "debug.page: a touched page has a frame and one mapping");
+    w = kit_map(o, PAGES(3), 0, MAP_READ);
+    load(w + PAGE);
+    same(page_read(o, PAGE).mappings, 2, "debug.page counts the mappings that show a page");
+    kit_unmap(w, PAGES(3));
+    same(page_read(o, PAGE).mappings, 1, "debug.page: and no longer counts those that went");
+    kit_unmap(v, PAGES(3));
+    ok(page_read(o, PAGE).mappings == 0 && page_read(o, PAGE).paddr == p.paddr,
+       "debug.page: an unmapped page keeps its frame");
+    drop(o);
+}
+
+static void test_mapping_info(void)
+{
+    cap_t o = make(OBJ_anon, PAGES(3), 0), device = make_in(kit.devices, OBJ_phys, RTC_BASE, PAGE);
+    cap_t d = kit.debug, served = make(OBJ_served, PAGES(3), 1);
+    struct message m = {.words = {device, 0, PAGE, 1}};
+
+    REFUSED(q_debug_mapping_info(d, SLOT_BANK, 0, PAGE, 1), ST_BAD_CAP, 0,
+            "debug.mapping_info BAD_CAP: no memory object");
+    REFUSED(q_debug_mapping_info(d, o, 5, PAGE, 1), ST_BAD_ARG, 1,
+            "debug.mapping_info BAD_ARG: unaligned offset, detail is the argument index");
+    REFUSED(q_debug_mapping_info(d, o, 0, 0, 1), ST_BAD_ARG, 2,
+            "debug.mapping_info BAD_ARG: length 0");
+    REFUSED(q_debug_mapping_info(d, o, PAGE, ~0ul, 1), ST_BAD_ARG, 2,
+            "debug.mapping_info BAD_ARG: overflow");
+    REFUSED(q_debug_mapping_info(d, o, PAGES(3), PAGE, 1), ST_PAST_END, PAGES(3),
+            "debug.mapping_info PAST_END: detail is the size in whole pages");
+    REFUSED(q_debug_mapping_info(d, served, 0, PAGE, 1), ST_NOT_SUPPORTED, 0,
+            "debug.mapping_info NOT_SUPPORTED: the owner refuses shared mappings");
+    (void)!q_operation(d, OP_debug_mapping_info, 4, &m);
+    ok(message_status(&m) == ST_OK && m.words[3] == RTC_BASE && m.words[2] == MEMORY_DEVICE,
+       "debug.mapping_info: physical base and attribute of a device");
+    drop(served);
+    drop(device);
+    drop(o);
+}
+
+static void test_counters(void)
+{
+    cap_t o = make(OBJ_anon, PAGES(4), 0);
+    char *v = kit_map(o, PAGES(4), 0, MAP_READ | MAP_WRITE);
+    struct counters before, after;
+
+    v[0] = 1; /* tables are there now */
+    before = counters_read();
+    v[PAGE] = 1;
+    after = counters_read();
+    same(after.faults, before.faults + 1, "debug.counters: one fault is one fault");
+    same(after.free_frames, before.free_frames - 1, "debug.counters: one page is one frame");
+    before = after;
+    kit_unmap(v, PAGES(4));
+    drop(o);
+    ok(counters_read().free_frames >= before.free_frames + 2, "debug.counters: frames come back");
+    same(must(q_debug_check(kit.debug), "check"), CONFIG_DEBUG,
+         "debug.check: the invariants hold, and are looked at in a debug build");
+}
+
+int main(void)
+{
+    kit_begin();
+    load((void *)0x10000);
+    test_write();
+    test_power();
+    test_page();
+    test_mapping_info();
+    test_counters();
+    return tap_end();
+}
