@@ -104,6 +104,13 @@ static void finish(struct object *o)
     bank_free(o, size);
 }
 
+/* Nothing that a holder does when it loses a capability empties or moves a slot that lies there:
+ * objects are finished by the loop below only. */
+static bool stays(enum slot_place place)
+{
+    return place == PLACE_CSPACE || place == PLACE_ORIGIN;
+}
+
 /*
  * Lock: alone.  Objects that lose their last capability on the way without being below `o` are
  * queued; the caller's object_reap takes them.
@@ -119,23 +126,19 @@ void object_destroy(struct object *o)
         struct slot *leaf = slot_leaf(at);
         struct slot *parent = slot_from_number(leaf->parent);
         struct object *target = slot_object(leaf);
-        enum slot_place place = slot_place(leaf);
+        bool parent_stays = stays(slot_place(leaf)) || stays(slot_place(parent));
 
         /* Before its first capability goes: so it is not queued to die as well. */
         target->flags |= OBJECT_DYING;
-        if (place == PLACE_ORIGIN)
+        if (slot_place(leaf) == PLACE_ORIGIN)
             finish(target);
         else
             slot_evict(leaf);
         if (leaf == top)
             return;
-        /*
-         * Go on from the parent, since a chain of copies is as long as its maker likes and a
-         * descent from the top for each would be quadratic.  What an embedded slot's holder does
-         * when it loses it is its own business and may move or empty slots around it: after that,
-         * begin at the top.
-         */
-        at = place == PLACE_ORIGIN || place == PLACE_CSPACE ? parent : top;
+        /* From the parent, since a chain of copies is as long as its maker likes, and a descent
+         * from the top for each would be quadratic. */
+        at = parent_stays ? parent : top;
     }
 }
 
