@@ -63,27 +63,38 @@ static void exception_user(struct thread *t, u64 scause, u64 stval)
         exception_raise(t, exception_status(scause), (unsigned)scause, stval);
 }
 
-struct thread *trap_enter(struct thread *t, u64 scause, u64 stval)
+static struct thread *interrupt_enter(void)
 {
     struct thread *next;
 
-    if (t->sstatus & SSTATUS_SPP) /* between writing sscratch and the sret */
-        panic("trap on the way to user mode: cause %lu at 0x%lx, value 0x%lx", scause, t->regs[0],
-              stval);
-
-    if (scause & SCAUSE_INTERRUPT) {
-        kernel_enter_alone();
-        interrupts_serve();
-    } else {
-        kernel_enter_shared();
-        exception_user(t, scause, stval);
-    }
+    kernel_enter_alone();
+    interrupts_serve();
     next = schedule_next();
     kernel_leave();
     return next;
 }
 
-void hart_idle(void)
+static struct thread *exception_enter(struct thread *t, u64 scause, u64 stval)
+{
+    struct thread *next;
+
+    kernel_enter_shared();
+    exception_user(t, scause, stval);
+    next = schedule_next();
+    kernel_leave();
+    return next;
+}
+
+struct thread *trap_enter(struct thread *t, u64 scause, u64 stval)
+{
+    if (t->sstatus & SSTATUS_SPP) /* between writing sscratch and the sret */
+        panic("trap on the way to user mode: cause %lu at 0x%lx, value 0x%lx", scause, t->regs[0],
+              stval);
+    return scause & SCAUSE_INTERRUPT ? interrupt_enter() : exception_enter(t, scause, stval);
+}
+
+/* The lock changes its mode on the way, which the checker cannot follow. */
+void hart_idle(void) NO_THREAD_SAFETY_ANALYSIS
 {
     kernel_leave();
     cpu_wait();
