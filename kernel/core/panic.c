@@ -55,22 +55,20 @@ static void backtrace(u64 fp)
 }
 
 /*
- * From a trap: the function that trapped may be a leaf, whose frame holds the caller's frame pointer
- * at fp - 8 and no return address (GCC 12 with -fno-omit-frame-pointer); then the return address is
- * still in ra.  What lies at fp - 8 tells the two apart.
+ * From a trap.  The function that trapped may be a leaf, whose frame holds the caller's frame pointer
+ * at fp - 8 and no return address (GCC 12 with -fno-omit-frame-pointer), or it may have taken its
+ * frame down already; in both cases the caller is known from ra alone.  In a function that has made
+ * calls ra is where the last one returned to, and tells nothing new: hence a mark on that line.
  */
 static void backtrace_trap(const struct kernel_trap *trap)
 {
     u64 fp = trap->regs[8];
 
     console_printf("bt: pc 0x%lx\n", trap->sepc);
-    if (is_frame(fp) && !is_code(*(u64 *)(fp - 8))) {
-        if (is_code(trap->regs[1]))
-            console_printf("bt: 0x%lx\n", trap->regs[1]);
+    if (is_code(trap->regs[1]))
+        console_printf("bt: ra 0x%lx\n", trap->regs[1]);
+    if (is_frame(fp) && !is_code(*(u64 *)(fp - 8)))
         fp = *(u64 *)(fp - 8);
-    } else if (!is_code(trap->sepc) && is_code(trap->regs[1])) {
-        console_printf("bt: 0x%lx\n", trap->regs[1]); /* a jump to nowhere: who jumped */
-    }
     backtrace(fp);
 }
 
