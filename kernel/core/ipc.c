@@ -346,8 +346,8 @@ struct thread *ipc_helper(const struct endpoint *e)
     return NULL;
 }
 
-/* Somebody came to wait at `e`: E3. */
-static void help_stranded(struct endpoint *e)
+/* Lock: any. */
+void ipc_help_stranded(struct endpoint *e)
 {
     while (!queue_is_empty(&e->stranded)) {
         struct thread *helper = ipc_helper(e);
@@ -363,7 +363,7 @@ static void wait_to_send(struct endpoint *e, struct thread *t)
     schedule_block(t, THREAD_SENDING);
     t->sends_to = e;
     queue_push(&e->senders, &t->wait, QNODE_SENDER);
-    help_stranded(e);
+    ipc_help_stranded(e);
 }
 
 static struct thread *take_receiver(struct endpoint *e)
@@ -390,7 +390,7 @@ void ipc_object_has_news(struct served *s)
     if (to)
         deliver_first(e, to);
     else
-        help_stranded(e);
+        ipc_help_stranded(e);
 }
 
 /* Lock: any.  `t` has been READY, or its ticket is closed. */
@@ -553,6 +553,19 @@ static void ipc_send(struct thread *t, const struct slot *slot, word_t tag)
     reply_status(t, status, detail);
 }
 
+/* Nothing is there for `t`, which is RECEIVING. */
+static void wait_to_receive(struct endpoint *e, struct thread *t, word_t tag)
+{
+    if (tag & SYS_NONBLOCK) { /* there was something, but it failed */
+        reply_status(t, ST_WOULD_BLOCK, 0);
+        t->regs[TAKEN] = t->taken;
+        schedule_ready(t);
+        return;
+    }
+    schedule_block(t, THREAD_RECEIVING);
+    queue_push(&e->receivers, &t->wait, QNODE_RECEIVER);
+}
+
 /* SYS_RECV, and the second half of SYS_REPLY_RECV.  `t` is READY, or RECEIVING (and on no queue)
  * after its reply.  Without a message and with SYS_NONBLOCK nothing changes, as for any error. */
 static void ipc_recv(struct thread *t, word_t tag)
@@ -573,16 +586,10 @@ static void ipc_recv(struct thread *t, word_t tag)
     if (t->caller)
         ipc_drop_caller(t, ST_ABANDONED);
     t->caller_left = 0;
-    if (deliver_pending_bits(t) || deliver_first(e, t))
-        return;
-    if (nonblock) { /* whoever wanted to send could not */
-        reply_status(t, ST_WOULD_BLOCK, 0);
-        t->regs[TAKEN] = t->taken;
-        schedule_ready(t);
-        return;
-    }
-    schedule_block(t, THREAD_RECEIVING);
-    queue_push(&e->receivers, &t->wait, QNODE_RECEIVER);
+    if (!deliver_pending_bits(t) && !deliver_first(e, t))
+        wait_to_receive(e, t, tag);
+    if (!queue_is_empty(&e->stranded)) /* what it gave back may be its helper's */
+        ipc_help_stranded(e);
 }
 
 /* Check the reply and find its capabilities.  OK: `caps` is full, or the caller's slots are not free
