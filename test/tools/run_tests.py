@@ -33,6 +33,7 @@ SETS = ["unit", "system", "boot", "errors"]
 UNIT_LIMIT = 60  # seconds
 SYSTEM_LIMIT = 150
 BOOT_LIMIT = 60
+DEMO_LINES = 40  # at most, unless V=1
 
 
 class Boot:
@@ -90,6 +91,9 @@ def boot_verdict(boot, result):
     """None if the run did what it must, else a text that says what it did instead."""
     if result.status is None:
         return "no end within %d seconds" % BOOT_LIMIT
+    told = len(re.findall(r"^demo: ", result.output, re.M))
+    if not 1 <= told <= DEMO_LINES:
+        return "the demonstration printed %d lines, not 1 to %d" % (told, DEMO_LINES)
     if boot.fails_at is None:
         return None if result.status == 0 else "ended with status %d" % result.status
     offset = boot.fails_at()

@@ -120,12 +120,17 @@ class Others(unittest.TestCase):
 
     def test_flip_must_fail_at_its_offset(self):
         boot = run_tests.Boot("flip", fails_at=lambda: 4711)
-        verdict = run_tests.boot_verdict
-        self.assertIsNone(verdict(boot, qemu.Result(1, "wrong byte at 4711\n", 1)))
-        self.assertIsNone(verdict(boot, qemu.Result(1, "wrong byte at 0x1267\n", 1)))
-        self.assertTrue(verdict(boot, qemu.Result(1, "wrong byte at 47110\n", 1)))
-        self.assertTrue(verdict(boot, qemu.Result(0, "wrong byte at 4711\n", 1)))
-        self.assertTrue(verdict(boot, qemu.Result(None, "wrong byte at 4711\n", 1)))
+        for status, text, wrong in ((1, "demo: byte 4711\n", False), (1, "demo: byte 0x1267\n", False),
+                                    (1, "demo: byte 47110\n", True), (0, "demo: byte 4711\n", True),
+                                    (None, "demo: byte 4711\n", True), (1, "byte 4711\n", True)):
+            verdict = run_tests.boot_verdict(boot, qemu.Result(status, text, 1))
+            self.assertEqual(verdict is not None, wrong, text)
+
+    def test_demonstration_is_short(self):
+        boot = run_tests.Boot("run")
+        for lines, wrong in ((0, True), (1, False), (40, False), (41, True)):
+            verdict = run_tests.boot_verdict(boot, qemu.Result(0, "demo: x\n" * lines, 1))
+            self.assertEqual(verdict is not None, wrong, lines)
 
     def test_bench_lines(self):
         found = bench.figures("x\nbench null_syscall 65\r\nbench nonesuch 1\n")
