@@ -5,6 +5,7 @@
 #include "kernel/core/console.h"
 
 #include "kernel/core/platform.h"
+#include "lib/base/string.h"
 #include "lib/base/text.h"
 
 static struct {
@@ -13,22 +14,43 @@ static struct {
     char kept[512]; /* what does not fit is lost: the lines before the UART are few and known */
 } console;
 
+static void keep(const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n && console.kept_bytes < sizeof(console.kept); i++)
+        console.kept[console.kept_bytes++] = bytes[i];
+}
+
+/* Send n bytes, with a carriage return before each line end. */
+static void send(const char *bytes, size_t n)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (bytes[i] != '\n')
+            continue;
+        platform_console_write(bytes + start, i - start);
+        platform_console_write("\r", 1);
+        start = i;
+    }
+    platform_console_write(bytes + start, n - start);
+}
+
+static void write(const char *bytes, size_t n)
+{
+    if (console.started)
+        send(bytes, n);
+    else
+        keep(bytes, n);
+}
+
 void console_putc(char c)
 {
-    if (!console.started) {
-        if (console.kept_bytes < sizeof(console.kept))
-            console.kept[console.kept_bytes++] = c;
-        return;
-    }
-    if (c == '\n')
-        platform_console_put('\r');
-    platform_console_put(c);
+    write(&c, 1);
 }
 
 void console_puts(const char *s)
 {
-    while (*s)
-        console_putc(*s++);
+    write(s, strlen(s));
 }
 
 void console_vprintf(const char *format, va_list args)
@@ -38,7 +60,7 @@ void console_vprintf(const char *format, va_list args)
 
     text_init(&t, line, sizeof(line));
     text_vprintf(&t, format, args);
-    console_puts(line);
+    write(line, (size_t)(t.at - line));
 }
 
 void console_printf(const char *format, ...)
@@ -55,6 +77,5 @@ void console_start(void)
     if (console.started)
         return;
     console.started = true;
-    for (u32 i = 0; i < console.kept_bytes; i++)
-        console_putc(console.kept[i]);
+    send(console.kept, console.kept_bytes);
 }

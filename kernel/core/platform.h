@@ -42,9 +42,9 @@ void platform_irq_disable(unsigned line);
  * for that kind; the console then goes through the firmware.  Boot. */
 bool platform_console_init(const struct machine *machine, void *registers);
 
-/* Send one byte, waiting for room.  Works from the first instruction of C on: before
+/* Send bytes as they are, waiting for room.  Works from the first instruction of C on: before
  * platform_console_init it goes through the firmware.  Any state. */
-void platform_console_put(char c);
+void platform_console_write(const char *bytes, size_t n);
 
 /* ---- End -------------------------------------------------------------------------------------- */
 

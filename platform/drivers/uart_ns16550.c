@@ -23,13 +23,21 @@ bool platform_console_init(const struct machine *machine, void *registers)
     return true;
 }
 
-void platform_console_put(char c)
+static void uart_put(const struct ns16550 *uart, char c)
 {
-    if (!console.base) {
-        sbi_console_put(c);
-        return;
-    }
-    while (!(ns16550_read(&console, NS16550_LSR) & NS16550_LSR_SEND_ROOM))
+    while (!(ns16550_read(uart, NS16550_LSR) & NS16550_LSR_SEND_ROOM))
         cpu_relax();
-    ns16550_write(&console, NS16550_DATA, (u8)c);
+    ns16550_write(uart, NS16550_DATA, (u8)c);
+}
+
+void platform_console_write(const char *bytes, size_t n)
+{
+    const struct ns16550 uart = console; /* in registers: boot prints a lot, and is measured */
+
+    for (size_t i = 0; i < n; i++) {
+        if (!uart.base)
+            sbi_console_put(bytes[i]);
+        else
+            uart_put(&uart, bytes[i]);
+    }
 }
