@@ -3,7 +3,9 @@
  * The heap under malloc: sbrk, by mapping anonymous memory in steps behind one another.
  *
  * A page costs nothing before it is touched, so the step only bounds the number of objects.  Memory
- * is never given back; picolibc's malloc calls sbrk under its own lock.
+ * is never given back; picolibc's malloc calls sbrk under its own lock.  malloc returns NULL only
+ * where no more can be mapped: a bank that runs dry later stops the thread that touches the page,
+ * with NO_SPACE.
  */
 #include <errno.h>
 #include <stdint.h>

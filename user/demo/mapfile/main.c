@@ -144,11 +144,11 @@ static struct pager_statistics heard(const char *name)
     return s;
 }
 
-static void print_costs(word_t *costs, u32 npages, bool counts)
+static void print_costs(word_t *costs, u32 npages)
 {
     qsort(costs, npages, sizeof *costs, compare_words);
-    if (counts)
-        printf("demo: instructions a fault: median %lu, min %lu, max %lu (%u faults)\n",
+    if (counter_counts())
+        printf("demo: instructions a fault: median %lu, min %lu, max %lu (%u first touches)\n",
                costs[npages / 2], costs[0], costs[npages - 1], npages);
     else
         printf(
@@ -162,64 +162,96 @@ static void __attribute__((noreturn)) failed(const char *what)
     exit(1);
 }
 
+/* ---- The steps -------------------------------------------------------------------------------*/
+
+/* Map the file; prints where, and what the pager heard of that. */
+static const u8 *map_file(const struct file *file, const char *name)
+{
+    struct pager_statistics s;
+    word_t vaddr, id;
+
+    vaddr = need(map_anywhere_id(file->object, 0, file->size, MAP_READ, &id), "mapping the file");
+    s = heard(name);
+    printf("demo: mapped to read and shared at %#lx, mapping %lu\n", vaddr, id);
+    printf("demo: the pager heard on_mapped: mapping %lu, %#lx + %#lx, offset %#lx; faults %lu\n",
+           s.last_mapping, s.last_vaddr, s.last_length, s.last_offset, s.faults);
+    if (s.mapped != 1 || s.last_mapping != id || s.last_vaddr != vaddr || s.last_offset != 0 ||
+        s.faults != 0)
+        failed("that is not what was mapped");
+    return (const u8 *)vaddr;
+}
+
+/* Touch all pages; prints what the pager heard and what a fault cost. */
+static void fault_in(const struct file *file, const char *name, const u8 *bytes)
+{
+    u32 npages = (u32)((file->size + PAGE - 1) / PAGE);
+    word_t *costs = calloc(npages, sizeof *costs);
+    struct pager_statistics s;
+
+    if (!costs)
+        fatal("no memory");
+    touch_pages(bytes, npages, costs);
+    s = heard(name);
+    printf(
+        "demo: touched %u pages in random order: the pager heard %lu faults, supplied %lu pages\n",
+        npages, s.faults, s.pages);
+    print_costs(costs, npages);
+    free(costs);
+    if (s.faults == 0 || s.pages != npages)
+        failed("the pages did not come from the pager");
+}
+
+/* Compare every byte with the formula, and all of them with the checksum. */
+static void check_bytes(const u8 *bytes, word_t size, u32 expected_sum)
+{
+    u32 sum = crc32c(0, bytes, size);
+    u8 expected = 0;
+    word_t wrong, offset = first_wrong_byte(bytes, size, &expected, &wrong);
+
+    printf("demo: read every byte: checksum %08x, %lu bytes wrong\n", sum, wrong);
+    if (offset < size) {
+        printf("demo: FAILED: byte at offset %lu is 0x%02x, expected 0x%02x\n", offset,
+               bytes[offset], expected);
+        exit(1);
+    }
+    if (sum != expected_sum)
+        failed("the checksum is not the file's");
+}
+
+/* Unmap the file; prints what the pager heard of that. */
+static void unmap_file(const struct file *file, const char *name, const u8 *bytes)
+{
+    struct pager_statistics s;
+
+    need(unmap((word_t)bytes, file->size), "unmapping the file");
+    s = heard(name);
+    printf("demo: unmapped: the pager heard on_unmapped %lu times, %lu bytes in all\n", s.unmapped,
+           s.unmapped_bytes);
+    if (s.unmapped == 0 || s.mapped_bytes != s.unmapped_bytes)
+        failed("that is not what was mapped");
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "data.bin";
     const char *sum_name = argc > 2 ? argv[2] : "data.crc";
-    struct pager_statistics before, after;
     struct file file;
-    word_t *costs, id, offset, wrong;
     const u8 *bytes;
-    u32 npages, sum, expected_sum;
-    u8 expected = 0;
+    u32 sum;
 
     verbose = argc > 3 && strcmp(argv[3], "verbose") == 0;
     pager = env_cap("files");
     if (pager == 0)
         fatal("was given no capability called 'files'");
-    expected_sum = read_checksum(sum_name);
+    sum = read_checksum(sum_name);
     file = open_at_pager(name);
-    npages = (u32)((file.size + PAGE - 1) / PAGE);
-    costs = calloc(npages, sizeof *costs);
-    if (!costs)
-        fatal("no memory");
-    printf("demo: opened '%s': %lu bytes, %u pages; checksum %08x\n", name, file.size, npages,
-           expected_sum);
+    printf("demo: opened '%s': %lu bytes, %lu pages; checksum %08x\n", name, file.size,
+           (file.size + PAGE - 1) / PAGE, sum);
 
-    bytes = (const u8 *)need(map_anywhere_id(file.object, 0, file.size, MAP_READ, &id), "mapping");
-    before = heard(name);
-    printf("demo: mapped to read and shared at %p, mapping %lu\n", (const void *)bytes, id);
-    printf("demo: the pager heard on_mapped: mapping %lu, %#lx + %#lx, offset %#lx; faults %lu\n",
-           before.last_mapping, before.last_vaddr, before.last_length, before.last_offset,
-           before.faults);
-
-    touch_pages(bytes, npages, costs);
-    after = heard(name);
-    printf(
-        "demo: touched %u pages in random order: the pager heard %lu faults, supplied %lu pages\n",
-        npages, after.faults - before.faults, after.pages - before.pages);
-    print_costs(costs, npages, counter_counts());
-
-    sum = crc32c(0, bytes, file.size);
-    offset = first_wrong_byte(bytes, file.size, &expected, &wrong);
-    printf("demo: read every byte: checksum %08x, %lu bytes wrong\n", sum, wrong);
-    if (offset < file.size) {
-        printf("demo: FAILED: byte at offset %lu is 0x%02x, expected 0x%02x\n", offset,
-               bytes[offset], expected);
-        return 1;
-    }
-
-    need(unmap((word_t)bytes, file.size), "unmapping");
-    before = after;
-    after = heard(name);
-    printf("demo: unmapped: the pager heard on_unmapped %lu times, %lu bytes in all\n",
-           after.unmapped - before.unmapped, after.unmapped_bytes - before.unmapped_bytes);
-    if (sum != expected_sum)
-        failed("the checksum is not the file's");
-    if (after.mapped_bytes != after.unmapped_bytes || after.mapped != 1)
-        failed("what the pager heard is not what was mapped");
-    if (after.faults == 0 || after.pages != npages)
-        failed("the pages did not come from the pager");
+    bytes = map_file(&file, name);
+    fault_in(&file, name, bytes);
+    check_bytes(bytes, file.size, sum);
+    unmap_file(&file, name, bytes);
     printf("demo: passed\n");
     return 0;
 }
