@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* fdt.c: the device-tree reader; fdt.h has the contract.
+/* fdt.c: the device-tree reader: opening, nodes, properties. fdt.h has the contract; what needs to
+ * know a node's ancestors is in fdt_walk.c.
  *
  * All reading of the structure block goes through read_token, which checks every bound each time;
  * fdt_open runs it over the whole block once and checks in addition what only the sequence shows
  * (nesting, depth, order). Leaving the checks out of later reads would save a few compares and need
- * a second reader beside the checked one.
- *
- * One file, though a long one, since all of it is the one reader: opening, nodes, properties, and
- * then addresses, which are written in terms of the others. */
+ * a second reader beside the checked one. */
 #include "lib/base/fdt.h"
 
 #include "lib/base/bits.h"
@@ -34,7 +32,6 @@ enum {
 #define MAX_BYTES         0x7fffffff /* so that no sum of an offset and its padding wraps 32 bits */
 #define RESERVATION_BYTES 16
 #define CELL_BYTES        4
-#define MAX_ENTRY_CELLS   8 /* of a reg: nobody has more; an entry without cells would have no end */
 
 /* Section 5.4.1. */
 enum token_kind {
@@ -302,13 +299,6 @@ struct fdt_node fdt_next_sibling(const struct fdt *fdt, struct fdt_node node)
     return node;
 }
 
-struct fdt_node fdt_parent(const struct fdt *fdt, struct fdt_node node)
-{
-    struct fdt_walk walk;
-
-    return node.depth && fdt_walk_to(&walk, fdt, node) ? walk.path[node.depth - 1] : no_node;
-}
-
 /* Does a node's name match the `bytes` bytes at `wanted`: in full, or if those have no unit address,
  * up to its own? */
 static bool name_matches(const char *name, const char *wanted, size_t bytes)
@@ -414,21 +404,9 @@ struct fdt_node fdt_find_phandle(const struct fdt *fdt, u32 phandle)
     return node;
 }
 
-void fdt_put_path(const struct fdt *fdt, struct fdt_node node, struct text *text)
-{
-    struct fdt_walk walk;
-
-    if (!fdt_walk_to(&walk, fdt, node))
-        return;
-    if (node.depth == 0)
-        text_putc(text, '/');
-    for (u32 depth = 1; depth <= node.depth; depth++) {
-        text_putc(text, '/');
-        text_puts(text, fdt_name(fdt, walk.path[depth]));
-    }
-}
-
 /* ---- Properties ------------------------------------------------------------------------------- */
+
+static const struct fdt_prop empty_prop = {.name = ""};
 
 /* Fills *prop from the token at a structure offset; false, and empty, if that is no property. */
 static bool prop_at(const struct fdt *fdt, u32 at, struct fdt_prop *prop)
@@ -436,7 +414,8 @@ static bool prop_at(const struct fdt *fdt, u32 at, struct fdt_prop *prop)
     struct token token;
 
     if (read_token(fdt, at, &token) != FDT_OK || token.kind != TOKEN_PROP) {
-        *prop = (struct fdt_prop){.name = "", .next = at};
+        *prop = empty_prop;
+        prop->next = at;
         return false;
     }
     *prop = (struct fdt_prop){
@@ -450,10 +429,7 @@ static bool prop_at(const struct fdt *fdt, u32 at, struct fdt_prop *prop)
 
 bool fdt_first_prop(const struct fdt *fdt, struct fdt_node node, struct fdt_prop *prop)
 {
-    if (fdt_exists(node))
-        return prop_at(fdt, node.body, prop);
-    *prop = (struct fdt_prop){.name = "", .next = fdt->structure_bytes};
-    return false;
+    return prop_at(fdt, fdt_exists(node) ? node.body : fdt->structure_bytes, prop);
 }
 
 bool fdt_next_prop(const struct fdt *fdt, struct fdt_prop *prop)
@@ -468,6 +444,21 @@ bool fdt_prop(const struct fdt *fdt, struct fdt_node node, const char *name, str
     while (more && strcmp(prop->name, name) != 0)
         more = fdt_next_prop(fdt, prop);
     return more;
+}
+
+u32 fdt_props(const struct fdt *fdt, struct fdt_node node, const char *const *names,
+              struct fdt_prop *props, u32 count)
+{
+    struct fdt_prop prop;
+    bool more = fdt_first_prop(fdt, node, &prop);
+
+    for (u32 i = 0; i < count; i++)
+        props[i] = empty_prop;
+    for (; more; more = fdt_next_prop(fdt, &prop))
+        for (u32 i = 0; i < count; i++)
+            if (prop.name[0] == names[i][0] && strcmp(prop.name, names[i]) == 0 && !props[i].data)
+                props[i] = prop;
+    return prop.next;
 }
 
 bool fdt_has(const struct fdt *fdt, struct fdt_node node, const char *name)
@@ -494,24 +485,34 @@ bool fdt_take(const struct fdt_prop *prop, u32 *offset_bytes, unsigned cells, u6
     return true;
 }
 
+bool fdt_prop_number(const struct fdt_prop *prop, u64 *value)
+{
+    u32 offset = 0;
+
+    return (prop->size_bytes == CELL_BYTES || prop->size_bytes == 2 * CELL_BYTES) &&
+           fdt_take(prop, &offset, prop->size_bytes / CELL_BYTES, value);
+}
+
 bool fdt_get_number(const struct fdt *fdt, struct fdt_node node, const char *name, u64 *value)
 {
     struct fdt_prop prop;
-    u32 offset = 0;
 
-    return fdt_prop(fdt, node, name, &prop) &&
-           (prop.size_bytes == CELL_BYTES || prop.size_bytes == 2 * CELL_BYTES) &&
-           fdt_take(&prop, &offset, prop.size_bytes / CELL_BYTES, value);
+    return fdt_prop(fdt, node, name, &prop) && fdt_prop_number(&prop, value);
+}
+
+bool fdt_prop_u32(const struct fdt_prop *prop, u32 *value)
+{
+    if (prop->size_bytes != CELL_BYTES)
+        return false;
+    *value = load_be32(prop->data);
+    return true;
 }
 
 bool fdt_get_u32(const struct fdt *fdt, struct fdt_node node, const char *name, u32 *value)
 {
     struct fdt_prop prop;
 
-    if (!fdt_prop(fdt, node, name, &prop) || prop.size_bytes != CELL_BYTES)
-        return false;
-    *value = load_be32(prop.data);
-    return true;
+    return fdt_prop(fdt, node, name, &prop) && fdt_prop_u32(&prop, value);
 }
 
 const char *fdt_next_string(const struct fdt_prop *prop, const char *previous)
@@ -532,17 +533,22 @@ const char *fdt_first_string(const struct fdt *fdt, struct fdt_node node, const 
     return fdt_prop(fdt, node, name, &prop) ? fdt_next_string(&prop, NULL) : NULL;
 }
 
+bool fdt_prop_lists(const struct fdt_prop *prop, const char *value)
+{
+    const char *s = NULL;
+
+    while ((s = fdt_next_string(prop, s)))
+        if (s[0] == value[0] && strcmp(s, value) == 0)
+            return true;
+    return false;
+}
+
 bool fdt_has_string(const struct fdt *fdt, struct fdt_node node, const char *name,
                     const char *value)
 {
     struct fdt_prop prop;
 
-    if (!fdt_prop(fdt, node, name, &prop))
-        return false;
-    for (const char *s = NULL; (s = fdt_next_string(&prop, s));)
-        if (strcmp(s, value) == 0)
-            return true;
-    return false;
+    return fdt_prop(fdt, node, name, &prop) && fdt_prop_lists(&prop, value);
 }
 
 bool fdt_is_compatible(const struct fdt *fdt, struct fdt_node node, const char *value)
@@ -550,137 +556,17 @@ bool fdt_is_compatible(const struct fdt *fdt, struct fdt_node node, const char *
     return fdt_has_string(fdt, node, "compatible", value);
 }
 
+bool fdt_prop_is_okay(const struct fdt_prop *status)
+{
+    const char *s = fdt_next_string(status, NULL);
+
+    return !status->data || (s && (strcmp(s, "okay") == 0 || strcmp(s, "ok") == 0));
+}
+
 bool fdt_is_okay(const struct fdt *fdt, struct fdt_node node)
 {
-    struct fdt_prop prop;
+    struct fdt_prop status;
 
-    if (!fdt_exists(node))
-        return false;
-    if (!fdt_prop(fdt, node, "status", &prop))
-        return true;
-    const char *status = fdt_next_string(&prop, NULL);
-    return status && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0);
-}
-
-/* ---- Addresses -------------------------------------------------------------------------------- */
-
-struct fdt_cells fdt_cells(const struct fdt *fdt, struct fdt_node node)
-{
-    struct fdt_cells cells = {.address = 2, .size = 1}; /* the defaults of section 2.3.5 */
-
-    fdt_get_u32(fdt, node, "#address-cells", &cells.address);
-    fdt_get_u32(fdt, node, "#size-cells", &cells.size);
-    return cells;
-}
-
-void fdt_walk_start(struct fdt_walk *walk, const struct fdt *fdt)
-{
-    walk->fdt = fdt;
-    walk->depth = 0;
-    walk->path[0] = fdt_root(fdt);
-}
-
-bool fdt_walk_next(struct fdt_walk *walk)
-{
-    struct fdt_node next = fdt_next(walk->fdt, fdt_walk_node(walk));
-
-    if (!fdt_exists(next))
-        return false;
-    walk->depth = next.depth;
-    walk->path[next.depth] = next;
-    return true;
-}
-
-bool fdt_walk_skip(struct fdt_walk *walk)
-{
-    u32 depth = walk->depth;
-
-    do {
-        if (!fdt_walk_next(walk))
-            return false;
-    } while (walk->depth > depth);
-    return true;
-}
-
-bool fdt_walk_to(struct fdt_walk *walk, const struct fdt *fdt, struct fdt_node node)
-{
-    if (!fdt_exists(node))
-        return false;
-    fdt_walk_start(walk, fdt);
-    while (fdt_walk_node(walk).body != node.body)
-        if (!fdt_walk_next(walk))
-            return false;
-    return true;
-}
-
-/* Entry `index` of the `reg` of path[depth]. */
-static bool reg_entry(const struct fdt_walk *walk, u32 depth, u32 index, u64 *base, u64 *size)
-{
-    struct fdt_prop reg;
-
-    if (depth == 0 || !fdt_prop(walk->fdt, walk->path[depth], "reg", &reg))
-        return false;
-    struct fdt_cells cells = fdt_cells(walk->fdt, walk->path[depth - 1]);
-    u64 entry_cells = (u64)cells.address + cells.size;
-    if (entry_cells == 0 || entry_cells > MAX_ENTRY_CELLS)
-        return false;
-    u64 at = index * entry_cells * CELL_BYTES;
-    u32 offset = (u32)at;
-    return at < reg.size_bytes && fdt_take(&reg, &offset, cells.address, base) &&
-           fdt_take(&reg, &offset, cells.size, size);
-}
-
-bool fdt_walk_reg(const struct fdt_walk *walk, u32 index, u64 *base, u64 *size)
-{
-    return reg_entry(walk, walk->depth, index, base, size);
-}
-
-/* One level up: [*base, *base + size) on the bus path[depth], as the bus above it counts. */
-static bool translate(const struct fdt_walk *walk, u32 depth, u64 *base, u64 size)
-{
-    struct fdt_prop ranges;
-
-    if (!fdt_prop(walk->fdt, walk->path[depth], "ranges", &ranges))
-        return false;
-    if (ranges.size_bytes == 0) /* present and empty: the addresses are the same */
-        return true;
-
-    struct fdt_cells child = fdt_cells(walk->fdt, walk->path[depth]);
-    struct fdt_cells parent = fdt_cells(walk->fdt, walk->path[depth - 1]);
-    u64 entry_bytes = CELL_BYTES * ((u64)child.address + parent.address + child.size);
-    for (u64 at = 0; entry_bytes && at + entry_bytes <= ranges.size_bytes; at += entry_bytes) {
-        u32 offset = (u32)at;
-        u64 from, to, length;
-
-        if (!fdt_take(&ranges, &offset, child.address, &from) ||
-            !fdt_take(&ranges, &offset, parent.address, &to) ||
-            !fdt_take(&ranges, &offset, child.size, &length))
-            continue; /* an address of three cells that is not a plain number, as PCI has */
-        if (range_inside(*base, size, from, length))
-            return !add_overflows(to, *base - from, base);
-    }
-    return false;
-}
-
-bool fdt_walk_address(const struct fdt_walk *walk, u32 index, u64 *base, u64 *size)
-{
-    u64 address, length, end;
-
-    if (!fdt_walk_reg(walk, index, &address, &length))
-        return false;
-    for (u32 bus = walk->depth - 1; bus > 0; bus--)
-        if (!translate(walk, bus, &address, length))
-            return false;
-    if (add_overflows(address, length, &end))
-        return false;
-    *base = address;
-    *size = length;
-    return true;
-}
-
-bool fdt_get_address(const struct fdt *fdt, struct fdt_node node, u32 index, u64 *base, u64 *size)
-{
-    struct fdt_walk walk;
-
-    return fdt_walk_to(&walk, fdt, node) && fdt_walk_address(&walk, index, base, size);
+    fdt_prop(fdt, node, "status", &status);
+    return fdt_exists(node) && fdt_prop_is_okay(&status);
 }

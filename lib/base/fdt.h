@@ -22,7 +22,7 @@
 #include "lib/base/text.h"
 #include "lib/base/types.h"
 
-#define FDT_MAX_DEPTH  32 /* levels of nodes, the root included; deeper trees are refused */
+#define FDT_MAX_DEPTH  16 /* levels of nodes, the root included; deeper trees are refused */
 #define FDT_HEAD_BYTES 8  /* what fdt_peek_size reads */
 
 enum fdt_error {
@@ -55,7 +55,8 @@ struct fdt_node {
     u32 depth; /* 0 for the root */
 };
 
-/* A property. data has no alignment; size_bytes may be 0 (then the property just is there). */
+/* A property. data has no alignment; size_bytes may be 0 (then the property just is there). Of the
+ * empty property, which stands for one that is not there, data is NULL. */
 struct fdt_prop {
     const char *name;
     const u8 *data;
@@ -128,12 +129,19 @@ bool fdt_next_prop(const struct fdt *fdt, struct fdt_prop *prop);
 bool fdt_prop(const struct fdt *fdt, struct fdt_node node, const char *name, struct fdt_prop *prop);
 bool fdt_has(const struct fdt *fdt, struct fdt_node node, const char *name);
 
+/* Several properties in one pass: props[i] becomes the one called names[i], or empty. Returns the
+ * structure offset behind the node's properties. */
+u32 fdt_props(const struct fdt *fdt, struct fdt_node node, const char *const *names,
+              struct fdt_prop *props, u32 count);
+
 /* Take `cells` cells (of 4 bytes) at *offset_bytes as one number and step over them. 0 cells give
  * the number 0, of 3 and more the upper ones must be 0. False, and nothing changed, if the property
  * is too short or the number too large. */
 bool fdt_take(const struct fdt_prop *prop, u32 *offset_bytes, unsigned cells, u64 *value);
 
 /* A property that is exactly one cell; exactly one or two cells; else false, *value unchanged. */
+bool fdt_prop_u32(const struct fdt_prop *prop, u32 *value);
+bool fdt_prop_number(const struct fdt_prop *prop, u64 *value);
 bool fdt_get_u32(const struct fdt *fdt, struct fdt_node node, const char *name, u32 *value);
 bool fdt_get_number(const struct fdt *fdt, struct fdt_node node, const char *name, u64 *value);
 
@@ -145,14 +153,17 @@ const char *fdt_next_string(const struct fdt_prop *prop, const char *previous);
 const char *fdt_first_string(const struct fdt *fdt, struct fdt_node node, const char *name);
 
 /* Is `value` one of a property's strings? */
+bool fdt_prop_lists(const struct fdt_prop *prop, const char *value);
 bool fdt_has_string(const struct fdt *fdt, struct fdt_node node, const char *name,
                     const char *value);
 bool fdt_is_compatible(const struct fdt *fdt, struct fdt_node node, const char *value);
 
-/* May the node be used: it has no status, or "okay" or "ok". Says nothing about its parents. */
+/* May the node be used: it has no status, or "okay" or "ok". Says nothing about its parents. The
+ * other form takes the status property, which may be the empty one. */
+bool fdt_prop_is_okay(const struct fdt_prop *status);
 bool fdt_is_okay(const struct fdt *fdt, struct fdt_node node);
 
-/* ---- Addresses -------------------------------------------------------------------------------- */
+/* ---- Walks and addresses (fdt_walk.c) --------------------------------------------------------- */
 
 /* How the `reg` of a node's children is written: the node's #address-cells and #size-cells. */
 struct fdt_cells {
@@ -160,12 +171,21 @@ struct fdt_cells {
 };
 struct fdt_cells fdt_cells(const struct fdt *fdt, struct fdt_node node);
 
+/* What a bus says about the addresses of its children. */
+struct fdt_bus {
+    u32 body; /* of the node that it was read from; 0: not read yet */
+    struct fdt_cells cells;
+    struct fdt_prop ranges;
+};
+
 /* A walk in document order that knows the ancestors of where it is, which addresses and inherited
- * properties need: path[depth] is the node, path[0] the root. */
+ * properties need: path[depth] is the node, path[0] the root. About 900 bytes. */
 struct fdt_walk {
     const struct fdt *fdt;
     u32 depth;
+    u32 resume; /* structure offset at which the walk goes on */
     struct fdt_node path[FDT_MAX_DEPTH];
+    struct fdt_bus bus[FDT_MAX_DEPTH]; /* read when first needed */
 };
 void fdt_walk_start(struct fdt_walk *walk, const struct fdt *fdt); /* at the root */
 bool fdt_walk_next(struct fdt_walk *walk);                         /* false: that was the last */
@@ -177,15 +197,22 @@ static inline struct fdt_node fdt_walk_node(const struct fdt_walk *walk)
     return walk->path[walk->depth];
 }
 
-/* Entry `index` of the node's `reg`, as its parent counts addresses. */
-bool fdt_walk_reg(const struct fdt_walk *walk, u32 index, u64 *base, u64 *size);
+/* fdt_props of the node, which the walk then does not read again to find the next node. */
+void fdt_walk_props(struct fdt_walk *walk, const char *const *names, struct fdt_prop *props,
+                    u32 count);
+
+/* Entry `index` of a property of the node that has the form of `reg`, as its parent counts
+ * addresses. False if there is no such entry, which an empty property has not. */
+bool fdt_walk_reg(struct fdt_walk *walk, const struct fdt_prop *reg, u32 index, u64 *base,
+                  u64 *size);
 
 /* The same as the processor counts them: translated through the `ranges` of every bus above it.
  * False if there is no such entry, if a bus has no `ranges` (what is behind it has no physical
  * address) or none that holds the whole entry, and if it would wrap past 2^64. */
-bool fdt_walk_address(const struct fdt_walk *walk, u32 index, u64 *base, u64 *size);
+bool fdt_walk_address(struct fdt_walk *walk, const struct fdt_prop *reg, u32 index, u64 *base,
+                      u64 *size);
 
-/* fdt_walk_to and fdt_walk_address. */
+/* fdt_walk_to and fdt_walk_address of the node's `reg`. */
 bool fdt_get_address(const struct fdt *fdt, struct fdt_node node, u32 index, u64 *base, u64 *size);
 
 #endif

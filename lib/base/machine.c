@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* machine.c: from a device tree to struct machine; machine.h has the rules.
  *
- * Each static function below reads one part and leaves it empty if the tree does not have it;
- * machine_read calls them in the order in which they need each other. */
+ * Reading the tree is a good part of booting, so all but the harts is taken from one walk over it
+ * in which each property is read once. What a node means may depend on one that comes later (the
+ * PLIC, memory): those things are set right after the walk. */
 #include "lib/base/machine.h"
 
 #include "lib/base/bits.h"
@@ -47,13 +48,78 @@ static bool insert_range(struct machine_range *list, u32 *count, u32 max, u64 ba
     return true;
 }
 
+/* What is passed around while a tree is read. */
+struct reader {
+    struct machine *m;
+    const struct fdt *fdt;
+    struct fdt_walk walk;
+    struct fdt_node plic, cpus, output; /* output: of stdout-path */
+    u32 output_irq_parent, output_irq;  /* as the UART says */
+    bool reservations_dropped;
+};
+
+/* The properties that say what a node is. */
+enum { STATUS, COMPATIBLE, REG, DEVICE_TYPE, NODE_PROPS };
+static const char *const node_props[NODE_PROPS] = {"status", "compatible", "reg", "device_type"};
+
+/* Does the property list one of `names`, which is a list of strings that ends with an empty one? */
+static bool lists_one_of(const struct fdt_prop *prop, const char *names)
+{
+    for (; *names; names += strlen(names) + 1)
+        if (fdt_prop_lists(prop, names))
+            return true;
+    return false;
+}
+
+/* ---- Memory ----------------------------------------------------------------------------------- */
+
+static void read_memory(struct reader *r, const struct fdt_prop *reg)
+{
+    struct machine *m = r->m;
+    u64 base, size;
+
+    for (u32 i = 0; fdt_walk_address(&r->walk, reg, i, &base, &size); i++) {
+        size = MIN(size, base < PHYSICAL_END ? PHYSICAL_END - base : 0);
+        u64 end = align_down(base + size, PAGE_SIZE);
+        base = align_up(base, PAGE_SIZE);
+        if (size && base < end)
+            insert_range(m->memory, &m->memory_count, MACHINE_MEMORY_RANGES, base, end);
+    }
+}
+
+static void reserve(struct reader *r, u64 base, u64 size, bool no_map)
+{
+    struct machine *m = r->m;
+    u64 end;
+
+    size = MIN(size, base < PHYSICAL_END ? PHYSICAL_END - base : 0);
+    if (!round_outwards(&base, size, &end))
+        return; /* empty, or where no memory of ours can be */
+    if (m->reserved_count == MACHINE_RESERVED_RANGES)
+        r->reservations_dropped = true;
+    else
+        m->reserved[m->reserved_count++] = (struct machine_reserved){base, end - base, no_map};
+}
+
+/* A child of /reserved-memory. Those without a `reg` are wishes, not reservations. */
+static void read_reserved(struct reader *r, const struct fdt_prop *reg)
+{
+    bool no_map = fdt_has(r->fdt, fdt_walk_node(&r->walk), "no-map");
+    u64 base, size;
+
+    for (u32 i = 0; fdt_walk_reg(&r->walk, reg, i, &base, &size); i++)
+        reserve(r, base, size, no_map);
+}
+
+/* ---- Devices ---------------------------------------------------------------------------------- */
+
 /* The first address range of a device that the kernel itself will map; false, and nothing changed,
  * if it has none or that cannot be mapped. */
-static bool first_range(const struct fdt_walk *walk, u64 *base, u64 *size)
+static bool first_range(struct reader *r, const struct fdt_prop *reg, u64 *base, u64 *size)
 {
     u64 first, page, bytes, end;
 
-    if (!fdt_walk_address(walk, 0, &first, &bytes))
+    if (!fdt_walk_address(&r->walk, reg, 0, &first, &bytes))
         return false;
     page = first;
     if (!round_outwards(&page, bytes, &end))
@@ -63,112 +129,71 @@ static bool first_range(const struct fdt_walk *walk, u64 *base, u64 *size)
     return true;
 }
 
-/* Is the node compatible with one of a NULL-terminated list? */
-static bool is_one_of(const struct fdt *fdt, struct fdt_node node, const char *const *names)
+/* The UART that messages go to. Its interrupt is resolved when the PLIC is known. */
+static void read_uart(struct reader *r, const struct fdt_prop *props)
 {
-    for (; *names; names++)
-        if (fdt_is_compatible(fdt, node, *names))
-            return true;
-    return false;
-}
+    static const char *const names[] = {"reg-shift", "reg-io-width", "interrupts",
+                                        "interrupts-extended"};
+    struct fdt_prop own[ARRAY_SIZE(names)];
+    struct machine *m = r->m;
+    u32 shift = 0, width = 1, offset = 0;
+    u64 parent = 0, irq = 0;
 
-static bool is_device_type(const struct fdt *fdt, struct fdt_node node, const char *type)
-{
-    const char *own = fdt_first_string(fdt, node, "device_type");
+    if (!first_range(r, &props[REG], &m->uart.base, &m->uart.size))
+        return;
+    fdt_walk_props(&r->walk, names, own, ARRAY_SIZE(names));
+    fdt_prop_u32(&own[0], &shift);
+    fdt_prop_u32(&own[1], &width);
+    m->uart.reg_shift = shift;
+    m->uart.reg_io_width = width;
+    if (fdt_prop_lists(&props[COMPATIBLE], "sifive,uart0"))
+        m->uart.kind = MACHINE_UART_SIFIVE;
+    else if (lists_one_of(&props[COMPATIBLE], "ns16550a\0ns16550\0snps,dw-apb-uart\0"
+                                              "starfive,jh7110-uart\0") &&
+             shift <= 4 && (8ul << shift) <= m->uart.size &&
+             (width == 1 || width == 2 || width == 4))
+        m->uart.kind = MACHINE_UART_NS16550;
 
-    return own && strcmp(own, type) == 0;
-}
-
-/* ---- Memory ----------------------------------------------------------------------------------- */
-
-static void read_memory_node(struct machine *m, const struct fdt_walk *walk)
-{
-    u64 base, size;
-
-    for (u32 i = 0; fdt_walk_address(walk, i, &base, &size); i++) {
-        size = MIN(size, base < PHYSICAL_END ? PHYSICAL_END - base : 0);
-        u64 end = align_down(base + size, PAGE_SIZE);
-        base = align_up(base, PAGE_SIZE);
-        if (size && base < end)
-            insert_range(m->memory, &m->memory_count, MACHINE_MEMORY_RANGES, base, end);
+    if (own[3].data) {
+        fdt_take(&own[3], &offset, 1, &parent);
+        fdt_take(&own[3], &offset, 1, &irq);
+    } else if (fdt_take(&own[2], &offset, 1, &irq)) { /* the parent may be inherited from above */
+        for (u32 up = r->walk.depth + 1; up-- && parent == 0;)
+            fdt_get_number(r->fdt, r->walk.path[up], "interrupt-parent", &parent);
     }
+    r->output_irq_parent = (u32)parent;
+    r->output_irq = (u32)irq;
 }
 
-static bool reserve(struct machine *m, u64 base, u64 size, bool no_map)
+/* A node with registers. */
+static void read_device(struct reader *r, const struct fdt_prop *props)
 {
-    u64 end;
-
-    size = MIN(size, base < PHYSICAL_END ? PHYSICAL_END - base : 0);
-    if (!round_outwards(&base, size, &end))
-        return true; /* empty, or where no memory of ours can be */
-    if (m->reserved_count == MACHINE_RESERVED_RANGES)
-        return false;
-    m->reserved[m->reserved_count++] = (struct machine_reserved){base, end - base, no_map};
-    return true;
-}
-
-/* Memory and what of it is reserved: the children of the root that say so. */
-static bool read_memory(struct machine *m, const struct fdt *fdt)
-{
-    struct fdt_walk walk;
-    u64 base, size;
-    bool complete = true;
-
-    for (u32 i = 0; fdt_reservation(fdt, i, &base, &size); i++)
-        complete &= reserve(m, base, size, false);
-
-    fdt_walk_start(&walk, fdt);
-    bool more = fdt_walk_next(&walk);
-    while (more) {
-        struct fdt_node node = fdt_walk_node(&walk);
-
-        if (walk.depth == 1 && strcmp(fdt_name(fdt, node), "reserved-memory") == 0) {
-            more = fdt_walk_next(&walk); /* its children are next, if it has any */
-            continue;
-        }
-        bool reserved = walk.depth == 2; /* nothing but /reserved-memory is entered */
-        if (reserved && fdt_is_okay(fdt, node)) {
-            for (u32 i = 0; fdt_walk_reg(&walk, i, &base, &size); i++)
-                complete &= reserve(m, base, size, fdt_has(fdt, node, "no-map"));
-        } else if (!reserved && is_device_type(fdt, node, "memory") && fdt_is_okay(fdt, node)) {
-            read_memory_node(m, &walk);
-        }
-        more = fdt_walk_skip(&walk);
-    }
-    if (m->memory_count)
-        complete &=
-            reserve(m, m->memory[0].base, MIN(m->memory[0].size, MACHINE_FIRMWARE_BYTES), true);
-    return complete;
-}
-
-/* ---- Devices ---------------------------------------------------------------------------------- */
-
-static bool overlaps_memory(const struct machine *m, u64 base, u64 end)
-{
-    for (u32 i = 0; i < m->memory_count; i++)
-        if (ranges_overlap(base, end - base, m->memory[i].base, m->memory[i].size))
-            return true;
-    return false;
-}
-
-static void read_device_ranges(struct machine *m, const struct fdt_walk *walk)
-{
+    const struct fdt_prop *reg = &props[REG], *compatible = &props[COMPATIBLE];
+    struct machine *m = r->m;
     u64 base, size, end;
 
-    for (u32 i = 0; fdt_walk_address(walk, i, &base, &size); i++)
-        if (round_outwards(&base, size, &end) && !overlaps_memory(m, base, end) &&
+    if (lists_one_of(compatible, "sifive,plic-1.0.0\0riscv,plic0\0")) {
+        if (!fdt_exists(r->plic) && first_range(r, reg, &m->plic.base, &m->plic.size))
+            r->plic = fdt_walk_node(&r->walk);
+        return;
+    }
+    for (u32 i = 0; fdt_walk_address(&r->walk, reg, i, &base, &size); i++)
+        if (round_outwards(&base, size, &end) &&
             !insert_range(m->devices, &m->device_count, MACHINE_DEVICE_RANGES, base, end))
             m->devices_dropped++;
+    if (m->finisher.size == 0 && lists_one_of(compatible, "sifive,test0\0sifive,test1\0"))
+        first_range(r, reg, &m->finisher.base, &m->finisher.size);
+    if (fdt_walk_node(&r->walk).body == r->output.body)
+        read_uart(r, props);
 }
 
-/* Take out what shares a page with the PLIC, say a bus that claims all its devices' registers: who
- * can write to the PLIC owns every interrupt. */
-static void drop_plic_ranges(struct machine *m)
+/* Take out the device ranges that share a page with [base, base + size). */
+static void drop_devices(struct machine *m, u64 base, u64 size)
 {
-    u64 base = m->plic.base, end;
+    u64 end;
     u32 kept = 0;
 
-    if (!round_outwards(&base, m->plic.size, &end))
+    if (!round_outwards(&base, size, &end))
         return;
     for (u32 i = 0; i < m->device_count; i++)
         if (!ranges_overlap(base, end - base, m->devices[i].base, m->devices[i].size))
@@ -177,55 +202,82 @@ static void drop_plic_ranges(struct machine *m)
     m->device_count = kept;
 }
 
-/* Every device with an address. Returns the PLIC's node. */
-static struct fdt_node read_devices(struct machine *m, const struct fdt *fdt)
+/* ---- The walk --------------------------------------------------------------------------------- */
+
+/* Reads the node at which the walk is; false if what is inside it is not to be looked at. */
+static bool read_node(struct reader *r)
 {
-    static const char *const plics[] = {"sifive,plic-1.0.0", "riscv,plic0", NULL};
-    static const char *const finishers[] = {"sifive,test0", "sifive,test1", NULL};
-    struct fdt_node plic = {0};
-    struct fdt_walk walk;
+    struct fdt_node node = fdt_walk_node(&r->walk);
+    const char *name = fdt_name(r->fdt, node);
+    bool at_top = r->walk.depth == 1;
+    struct fdt_prop props[NODE_PROPS];
 
-    fdt_walk_start(&walk, fdt);
-    bool more = fdt_walk_next(&walk);
-    while (more) {
-        struct fdt_node node = fdt_walk_node(&walk);
-        const char *name = fdt_name(fdt, node);
-
-        if (!fdt_is_okay(fdt, node) || (walk.depth == 1 && (strcmp(name, "reserved-memory") == 0 ||
-                                                            strcmp(name, "cpus") == 0 ||
-                                                            is_device_type(fdt, node, "memory")))) {
-            more = fdt_walk_skip(&walk);
-            continue;
-        }
-        if (fdt_has(fdt, node, "reg")) {
-            if (!is_one_of(fdt, node, plics))
-                read_device_ranges(m, &walk);
-            else if (!fdt_exists(plic) && first_range(&walk, &m->plic.base, &m->plic.size))
-                plic = node;
-            if (is_one_of(fdt, node, finishers) && m->finisher.size == 0)
-                first_range(&walk, &m->finisher.base, &m->finisher.size);
-        }
-        more = fdt_walk_next(&walk);
+    if (at_top && strcmp(name, "cpus") == 0) { /* needs the PLIC: later */
+        r->cpus = node;
+        return false;
     }
-    fdt_get_u32(fdt, plic, "riscv,ndev", &m->plic.ndev);
+    if (at_top && strcmp(name, "reserved-memory") == 0)
+        return true;
+    fdt_walk_props(&r->walk, node_props, props, NODE_PROPS);
+    if (!fdt_prop_is_okay(&props[STATUS]))
+        return false;
+    if (at_top && fdt_prop_lists(&props[DEVICE_TYPE], "memory")) {
+        read_memory(r, &props[REG]);
+        return false;
+    }
+    if (strcmp(fdt_name(r->fdt, r->walk.path[1]), "reserved-memory") == 0) {
+        read_reserved(r, &props[REG]);
+        return false;
+    }
+    if (props[REG].data)
+        read_device(r, props);
+    return true;
+}
+
+static void read_tree(struct reader *r)
+{
+    struct machine *m = r->m;
+    u64 base, size;
+
+    for (u32 i = 0; fdt_reservation(r->fdt, i, &base, &size); i++)
+        reserve(r, base, size, false);
+    fdt_walk_start(&r->walk, r->fdt);
+    for (bool more = fdt_walk_next(&r->walk); more;)
+        more = read_node(r) ? fdt_walk_next(&r->walk) : fdt_walk_skip(&r->walk);
+    if (m->memory_count)
+        reserve(r, m->memory[0].base, MIN(m->memory[0].size, MACHINE_FIRMWARE_BYTES), true);
+
+    /* Who can write to the PLIC owns every interrupt, and who can write to RAM owns everything: a
+     * range that claims either, say of a bus that claims all that is on it, is not given out. */
+    drop_devices(m, m->plic.base, m->plic.size);
+    for (u32 i = 0; i < m->memory_count; i++)
+        drop_devices(m, m->memory[i].base, m->memory[i].size);
+}
+
+/* What the PLIC's own node says of interrupts. */
+static void read_plic(struct reader *r)
+{
+    struct machine *m = r->m;
+    u32 phandle = 0;
+
+    fdt_get_u32(r->fdt, r->plic, "riscv,ndev", &m->plic.ndev);
     m->plic.ndev = MIN(m->plic.ndev, PLIC_MAX_SOURCES);
-    drop_plic_ranges(m);
-    return plic;
+    if (fdt_get_u32(r->fdt, r->plic, "phandle", &phandle) && phandle == r->output_irq_parent &&
+        r->output_irq <= m->plic.ndev)
+        m->uart.irq = r->output_irq;
 }
 
 /* ---- Harts ------------------------------------------------------------------------------------ */
 
 /* The PLIC context that is wired to cause 9 of an interrupt controller (a hart's, by phandle). Each
  * context is a pair of cells, since a hart's controller has one interrupt cell. */
-static bool find_context(const struct fdt *fdt, struct fdt_node plic, u32 intc, u32 *context)
+static bool find_context(const struct fdt_prop *wires, u32 intc, u32 *context)
 {
-    struct fdt_prop wires;
     u64 phandle, cause;
     u32 offset = 0;
 
-    fdt_prop(fdt, plic, "interrupts-extended", &wires);
-    for (*context = 0;
-         fdt_take(&wires, &offset, 1, &phandle) && fdt_take(&wires, &offset, 1, &cause); ++*context)
+    for (*context = 0; fdt_take(wires, &offset, 1, &phandle) && fdt_take(wires, &offset, 1, &cause);
+         ++*context)
         if (phandle == intc && cause == SUPERVISOR_EXTERNAL)
             return true;
     return false;
@@ -234,151 +286,118 @@ static bool find_context(const struct fdt *fdt, struct fdt_node plic, u32 intc, 
 /* The phandle of the child of a cpu that is its interrupt controller; 0 if there is none. */
 static u32 find_intc(const struct fdt *fdt, struct fdt_node cpu)
 {
+    static const char *const names[] = {"interrupt-controller", "phandle"};
+    struct fdt_prop props[ARRAY_SIZE(names)];
     u32 phandle = 0;
 
     for (struct fdt_node child = fdt_first_child(fdt, cpu); fdt_exists(child);
          child = fdt_next_sibling(fdt, child)) {
-        if (fdt_has(fdt, child, "interrupt-controller") &&
-            fdt_get_u32(fdt, child, "phandle", &phandle))
+        fdt_props(fdt, child, names, props, ARRAY_SIZE(names));
+        if (props[0].data && fdt_prop_u32(&props[1], &phandle))
             break;
     }
     return phandle;
 }
 
-/* Does the node have an extension of several letters, by either of the two properties that list
- * them ("rv64imac_zicsr_sstc", or a string list)? */
-static bool has_extension(const struct fdt *fdt, struct fdt_node cpu, const char *name)
+/* Is an extension of several letters in one of the two properties that list them: a string like
+ * "rv64imac_zicsr_sstc", or a list of strings? */
+static bool has_extension(const struct fdt_prop *isa, const struct fdt_prop *extensions,
+                          const char *name)
 {
+    const char *at = fdt_next_string(isa, NULL);
     size_t bytes = strlen(name);
-    const char *isa = fdt_first_string(fdt, cpu, "riscv,isa");
 
-    if (fdt_has_string(fdt, cpu, "riscv,isa-extensions", name))
+    if (fdt_prop_lists(extensions, name))
         return true;
-    for (; isa && *isa; isa++)
-        if (*isa == '_' && strncmp(isa + 1, name, bytes) == 0 &&
-            (isa[1 + bytes] == '_' || isa[1 + bytes] == '\0'))
+    for (; at && *at; at++)
+        if (*at == '_' && strncmp(at + 1, name, bytes) == 0 &&
+            (at[1 + bytes] == '_' || at[1 + bytes] == '\0'))
             return true;
     return false;
 }
 
-static void read_hart(struct machine *m, const struct fdt *fdt, struct fdt_node cpu,
-                      unsigned address_cells, struct fdt_node plic)
-{
-    struct machine_hart hart;
-    struct fdt_prop reg;
-    u32 offset = 0;
-    u32 intc = find_intc(fdt, cpu);
+enum { CPU_STATUS, CPU_TYPE, CPU_REG, CPU_MMU, CPU_ISA, CPU_EXTENSIONS, CPU_TIMEBASE, CPU_PROPS };
+static const char *const cpu_props[CPU_PROPS] = {"status",
+                                                 "device_type",
+                                                 "reg",
+                                                 "mmu-type",
+                                                 "riscv,isa",
+                                                 "riscv,isa-extensions",
+                                                 "timebase-frequency"};
 
-    if (!fdt_is_okay(fdt, cpu) || !intc || !find_context(fdt, plic, intc, &hart.plic_context) ||
+static void read_hart(struct reader *r, struct fdt_node cpu, unsigned address_cells,
+                      const struct fdt_prop *wires)
+{
+    struct machine *m = r->m;
+    struct machine_hart hart;
+    struct fdt_prop props[CPU_PROPS];
+    u32 offset = 0;
+
+    fdt_props(r->fdt, cpu, cpu_props, props, CPU_PROPS);
+    if (!fdt_prop_lists(&props[CPU_TYPE], "cpu"))
+        return;
+    if (m->timebase_hz == 0) /* older trees say it for each hart */
+        fdt_prop_number(&props[CPU_TIMEBASE], &m->timebase_hz);
+    if (!fdt_prop_is_okay(&props[CPU_STATUS]) ||
+        !lists_one_of(&props[CPU_MMU], "riscv,sv39\0riscv,sv48\0riscv,sv57\0") ||
+        !fdt_take(&props[CPU_REG], &offset, address_cells, &hart.id))
+        return;
+
+    u32 intc = find_intc(r->fdt, cpu);
+    if (!intc || !find_context(wires, intc, &hart.plic_context) ||
         !range_inside(PLIC_CONTEXTS_OFFSET + (u64)hart.plic_context * PLIC_CONTEXT_BYTES,
                       PLIC_CONTEXT_BYTES, 0, m->plic.size))
-        return;
-    if (!fdt_has_string(fdt, cpu, "mmu-type", "riscv,sv39") &&
-        !fdt_has_string(fdt, cpu, "mmu-type", "riscv,sv48") &&
-        !fdt_has_string(fdt, cpu, "mmu-type", "riscv,sv57"))
-        return;
-    if (!fdt_prop(fdt, cpu, "reg", &reg) || !fdt_take(&reg, &offset, address_cells, &hart.id))
         return;
     m->harts_found++;
     if (m->hart_count == MACHINE_HARTS)
         return;
-    hart.has_sstc = has_extension(fdt, cpu, "sstc");
+    hart.has_sstc = has_extension(&props[CPU_ISA], &props[CPU_EXTENSIONS], "sstc");
     m->harts[m->hart_count++] = hart;
 }
 
-static void read_harts(struct machine *m, const struct fdt *fdt, struct fdt_node plic)
+static void read_harts(struct reader *r)
 {
-    struct fdt_node cpus = fdt_child(fdt, fdt_root(fdt), "cpus");
-    unsigned address_cells = fdt_cells(fdt, cpus).address;
+    unsigned address_cells = fdt_cells(r->fdt, r->cpus).address;
+    struct fdt_prop wires;
 
-    fdt_get_number(fdt, cpus, "timebase-frequency", &m->timebase_hz);
-    for (struct fdt_node cpu = fdt_first_child(fdt, cpus); fdt_exists(cpu);
-         cpu = fdt_next_sibling(fdt, cpu)) {
-        if (!is_device_type(fdt, cpu, "cpu"))
-            continue;
-        if (m->timebase_hz == 0) /* older trees say it for each hart */
-            fdt_get_number(fdt, cpu, "timebase-frequency", &m->timebase_hz);
-        read_hart(m, fdt, cpu, address_cells, plic);
-    }
+    fdt_prop(r->fdt, r->plic, "interrupts-extended", &wires);
+    fdt_get_number(r->fdt, r->cpus, "timebase-frequency", &r->m->timebase_hz);
+    for (struct fdt_node cpu = fdt_first_child(r->fdt, r->cpus); fdt_exists(cpu);
+         cpu = fdt_next_sibling(r->fdt, cpu))
+        read_hart(r, cpu, address_cells, &wires);
 }
 
 /* ---- /chosen ---------------------------------------------------------------------------------- */
 
-/* The first interrupt of the node at the end of the walk, if it goes to the PLIC; else 0. */
-static u32 find_irq(const struct machine *m, const struct fdt_walk *walk, struct fdt_node plic)
+/* The node of a stdout-path: a path or an alias, with options behind a colon. */
+static struct fdt_node find_output(const struct fdt *fdt, const char *path)
 {
-    const struct fdt *fdt = walk->fdt;
-    struct fdt_prop prop;
-    u64 parent = 0, irq = 0;
-    u32 plic_phandle = 0, offset = 0;
-
-    if (!fdt_get_u32(fdt, plic, "phandle", &plic_phandle))
-        return 0;
-    if (fdt_prop(fdt, fdt_walk_node(walk), "interrupts-extended", &prop)) {
-        fdt_take(&prop, &offset, 1, &parent);
-    } else {
-        fdt_prop(fdt, fdt_walk_node(walk), "interrupts", &prop);
-        for (u32 up = walk->depth + 1; up-- && parent == 0;) /* inherited from above */
-            fdt_get_number(fdt, walk->path[up], "interrupt-parent", &parent);
-    }
-    if (parent != plic_phandle || !fdt_take(&prop, &offset, 1, &irq) || irq > m->plic.ndev)
-        return 0;
-    return (u32)irq;
-}
-
-/* The node of /chosen's stdout-path: a path or an alias, with options behind a colon. */
-static struct fdt_node find_stdout(const struct fdt *fdt, struct fdt_node chosen)
-{
-    const char *path = fdt_first_string(fdt, chosen, "stdout-path");
     size_t bytes = 0;
 
-    if (!path)
-        path = fdt_first_string(fdt, chosen, "linux,stdout-path");
-    if (!path)
-        return (struct fdt_node){0};
-    while (path[bytes] && path[bytes] != ':')
+    while (path && path[bytes] && path[bytes] != ':')
         bytes++;
-    return fdt_find_bytes(fdt, path, bytes);
+    return path ? fdt_find_bytes(fdt, path, bytes) : (struct fdt_node){0};
 }
 
-static void read_uart(struct machine *m, const struct fdt *fdt, struct fdt_node chosen,
-                      struct fdt_node plic)
+static void read_chosen(struct reader *r)
 {
-    static const char *const ns16550s[] = {"ns16550a", "ns16550", "snps,dw-apb-uart",
-                                           "starfive,jh7110-uart", NULL};
-    struct fdt_node node = find_stdout(fdt, chosen);
-    struct fdt_walk walk;
-    u32 shift = 0, width = 1;
-
-    if (!fdt_is_okay(fdt, node) || !fdt_walk_to(&walk, fdt, node) ||
-        !first_range(&walk, &m->uart.base, &m->uart.size))
-        return;
-    fdt_get_u32(fdt, node, "reg-shift", &shift);
-    fdt_get_u32(fdt, node, "reg-io-width", &width);
-    m->uart.reg_shift = shift;
-    m->uart.reg_io_width = width;
-    m->uart.irq = find_irq(m, &walk, plic);
-    if (fdt_is_compatible(fdt, node, "sifive,uart0"))
-        m->uart.kind = MACHINE_UART_SIFIVE;
-    else if (is_one_of(fdt, node, ns16550s) && shift <= 4 && (8ul << shift) <= m->uart.size &&
-             (width == 1 || width == 2 || width == 4))
-        m->uart.kind = MACHINE_UART_NS16550;
-}
-
-static void read_chosen(struct machine *m, const struct fdt *fdt, struct fdt_node plic)
-{
-    struct fdt_node chosen = fdt_child(fdt, fdt_root(fdt), "chosen");
+    static const char *const names[] = {"stdout-path", "linux,stdout-path", "linux,initrd-start",
+                                        "linux,initrd-end", "bootargs"};
+    struct fdt_prop props[ARRAY_SIZE(names)];
+    struct machine *m = r->m;
     u64 start = 0, end = 0;
 
-    if (fdt_get_number(fdt, chosen, "linux,initrd-start", &start) &&
-        fdt_get_number(fdt, chosen, "linux,initrd-end", &end) && start < end)
+    fdt_props(r->fdt, fdt_child(r->fdt, fdt_root(r->fdt), "chosen"), names, props,
+              ARRAY_SIZE(names));
+    const char *path = fdt_next_string(&props[0], NULL);
+    r->output = find_output(r->fdt, path ? path : fdt_next_string(&props[1], NULL));
+    if (fdt_prop_number(&props[2], &start) && fdt_prop_number(&props[3], &end) && start < end)
         m->initrd = (struct machine_range){.base = start, .size = end - start};
-    const char *bootargs = fdt_first_string(fdt, chosen, "bootargs");
+    const char *bootargs = fdt_next_string(&props[4], NULL);
     if (bootargs) {
         m->bootargs = bootargs;
         m->bootargs_bytes = strlen(bootargs);
     }
-    read_uart(m, fdt, chosen, plic);
 }
 
 /* ---- The whole -------------------------------------------------------------------------------- */
@@ -386,20 +405,21 @@ static void read_chosen(struct machine *m, const struct fdt *fdt, struct fdt_nod
 enum machine_error machine_read(struct machine *m, const struct fdt *fdt)
 {
     const char *model = fdt_first_string(fdt, fdt_root(fdt), "model");
+    struct reader r = {.m = m, .fdt = fdt};
 
     *m = (struct machine){.model = model ? model : "", .bootargs = ""};
-    bool reserved_complete = read_memory(m, fdt);
-    struct fdt_node plic = read_devices(m, fdt);
-    read_harts(m, fdt, plic);
-    read_chosen(m, fdt, plic);
+    read_chosen(&r);
+    read_tree(&r);
+    read_plic(&r);
+    read_harts(&r);
 
     if (m->memory_count == 0)
         return MACHINE_NO_MEMORY;
-    if (!reserved_complete)
+    if (r.reservations_dropped)
         return MACHINE_TOO_MANY_RESERVED;
     if (m->timebase_hz == 0)
         return MACHINE_NO_TIMEBASE;
-    if (!fdt_exists(plic))
+    if (!fdt_exists(r.plic))
         return MACHINE_NO_PLIC;
     return m->hart_count ? MACHINE_OK : MACHINE_NO_HART;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: lib/base/fdt.c lib/base/text.c
+// sources: lib/base/fdt.c lib/base/fdt_walk.c lib/base/text.c
 // dts: virt.dts sifive_u.dts visionfive2.dts odd.dts
 /* Claim: the device-tree reader sees in every well-formed tree what libfdt sees, refuses every
  * truncated one, and survives every corrupted one without reading a byte outside. Fails if a bound
@@ -193,6 +193,22 @@ static void compare_props(const struct fdt *fdt, struct fdt_node mine, const voi
     assert_false(fdt_has(fdt, mine, "no-such-property"));
 }
 
+static void compare_some_props(struct fdt_walk *walk, const void *blob, int node)
+{
+    static const char *const names[] = {"reg", "no-such-property", "compatible", "re"};
+    struct fdt_prop props[ARRAY_SIZE(names)];
+
+    fdt_walk_props(walk, names, props, ARRAY_SIZE(names));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        int size = 0;
+        const void *data = fdt_getprop(blob, node, names[i], &size);
+
+        assert_ptr_equal(props[i].data, data);
+        assert_int_equal(props[i].size_bytes, data ? size : 0);
+        assert_string_equal(props[i].name, data ? names[i] : "");
+    }
+}
+
 static void compare_relations(const struct fdt *fdt, struct fdt_node mine, const void *blob,
                               int theirs)
 {
@@ -246,6 +262,8 @@ static void compare_trees(const struct fdt *fdt, const void *blob)
         assert_int_equal(fdt_walk_node(&walk).body, mine.body);
         compare_props(fdt, mine, blob, node);
         compare_relations(fdt, mine, blob, node);
+        if (depth % 2) /* the walk goes on behind them */
+            compare_some_props(&walk, blob, node);
         mine = fdt_next(fdt, mine);
         assert_true(fdt_walk_next(&walk) == fdt_exists(mine));
     }
@@ -298,6 +316,7 @@ static void random_trees_read_as_libfdt_reads_them(void **state)
 static u64 exercise(const struct fdt *fdt)
 {
     static const char *const paths[] = {"/", "/soc", "serial0", "/a/b@1", "aliases/x", "//cpus//"};
+    static const char *const reg[] = {"reg"};
     char buffer[64];
     struct text text;
     struct fdt_walk walk;
@@ -318,8 +337,9 @@ static u64 exercise(const struct fdt *fdt)
                 sum += base;
             sum += strlen(prop.name);
         }
-        for (u32 i = 0; fdt_walk_reg(&walk, i, &base, &size); i++)
-            sum += base + size + fdt_walk_address(&walk, i, &base, &size);
+        fdt_walk_props(&walk, reg, &prop, 1);
+        for (u32 i = 0; fdt_walk_reg(&walk, &prop, i, &base, &size); i++)
+            sum += base + size + fdt_walk_address(&walk, &prop, i, &base, &size);
         sum += strlen(fdt_name(fdt, node)) + fdt_is_okay(fdt, node);
         sum += fdt_has_string(fdt, node, "status", "okay");
     } while (fdt_walk_next(&walk));
