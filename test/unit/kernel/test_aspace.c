@@ -534,6 +534,8 @@ static void buffer_windows_are_used_once_each_and_given_back(void **state)
 static void identifiers_are_unique_until_used_up_then_shared(void **state)
 {
     struct aspace *a;
+    word_t detail;
+    u64 address;
 
     (void)state;
     for (unsigned round = 0; round < 3; round++) {
@@ -543,11 +545,113 @@ static void identifiers_are_unique_until_used_up_then_shared(void **state)
             assert_int_equal(a->asid, i < ASIDS - 1 ? i + 1 : 0);
             assert_int_equal(a->satp, mmu_satp(paddr(a->table.root), a->asid));
         }
+        a = object_at(SLOT_SPACE + 1);
+        assert_int_equal(aspace_add_buffer(a, frame_of_kva(a), &address, &detail), ST_OK);
+        remember(a, address);
+        assert_int_equal(ncached, 1);
         delete_slot(SLOT_SPACE + 1);
+        assert_int_equal(ncached, 0);
         assert_int_equal(create(OBJ_aspace, SLOT_SPACE + 1, 0, 0), ST_OK);
         assert_int_equal(((struct aspace *)object_at(SLOT_SPACE + 1))->asid, 2);
         for (unsigned i = 0; i < SPACES; i++)
             delete_slot(SLOT_SPACE + i);
+    }
+}
+
+/* ------------------------------------------------------------------------- tables, waiters, zeros */
+
+static void tables_stay_while_a_region_needs_them(void **state)
+{
+    const u64 page = PAGE_SIZE, here = 4 * LEAF + 8 * page, low = 4 * LEAF, high = 5 * LEAF;
+    u64 frames, *pte;
+    struct thread *t;
+    struct aspace *a;
+
+    (void)state;
+    assert_int_equal(create(OBJ_aspace, SLOT_SPACE, 0, 0), ST_OK);
+    a = object_at(SLOT_SPACE);
+    assert_int_equal(create(OBJ_anon, SLOT_MEMORY, 1 << 20, 0), ST_OK);
+    serve(SLOT_MEMORY + 1, 1 << 20, MAP_READ, 0, DECLARE_MAPPABLE);
+    /* The region that is waited through shares its leaf with the end of one and the start of
+     * another. */
+    assert_int_equal(map(a, low - page, 2 * page, SLOT_MEMORY, 0, MAP_READ), ST_OK);
+    assert_int_equal(map(a, high - page, 2 * page, SLOT_MEMORY, 0, MAP_READ), ST_OK);
+    assert_int_equal(map(a, here, page, SLOT_MEMORY + 1, 0, MAP_READ), ST_OK);
+    frames = bank->frame_pages;
+    touch(a, low - page, ACCESS_LOAD);
+    touch(a, high, ACCESS_LOAD);
+    assert_int_equal(bank->frame_pages, frames + 3 + 2 + 1); /* tables, pages, an index */
+    t = touch(a, here, ACCESS_LOAD);
+    assert_int_equal(t->state, THREAD_FAULTING);
+    pte = t->ticket.pte;
+    frames = bank->frame_pages;
+    assert_int_equal(unmap(a, low - page, 2 * page), ST_OK);
+    assert_ptr_equal(radix_find(&a->table, here >> PAGE_SHIFT), pte);
+    assert_int_equal(bank->frame_pages, frames - 1);
+    assert_int_equal(unmap(a, high - page, 2 * page), ST_OK);
+    assert_ptr_equal(radix_find(&a->table, here >> PAGE_SHIFT), pte);
+    assert_int_equal(bank->frame_pages, frames - 2);
+    assert_int_equal(t->state, THREAD_FAULTING);
+    assert_int_equal(unmap(a, here, page), ST_OK);
+    assert_int_equal(t->state, THREAD_READY);
+    assert_null(radix_find(&a->table, here >> PAGE_SHIFT));
+    assert_int_equal(bank->frame_pages, frames - 4); /* its leaf and the node above */
+}
+
+static void unmapping_wakes_those_who_wait_there_and_nobody_else(void **state)
+{
+    const u64 here = 0x40000;
+    struct thread *t[3];
+    struct aspace *a, *b;
+    struct served *s;
+
+    (void)state;
+    for (unsigned order = 0; order < 3; order++) {
+        assert_int_equal(create(OBJ_aspace, SLOT_SPACE, 0, 0), ST_OK);
+        assert_int_equal(create(OBJ_aspace, SLOT_SPACE + 1, 0, 0), ST_OK);
+        a = object_at(SLOT_SPACE);
+        b = object_at(SLOT_SPACE + 1);
+        s = serve(SLOT_MEMORY, 1 << 20, MAP_READ, 0, DECLARE_MAPPABLE);
+        assert_int_equal(map(a, here, 0x4000, SLOT_MEMORY, 0, MAP_READ), ST_OK);
+        assert_int_equal(map(b, here, 0x4000, SLOT_MEMORY, 0, MAP_READ), ST_OK);
+        for (unsigned i = 0; i < 3; i++) /* the one who goes is first, second or last */
+            t[i] = touch(i == order ? a : b, here, ACCESS_LOAD);
+        assert_int_equal(s->records, 2);
+        assert_int_equal(unmap(a, here, 0x4000), ST_OK);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(t[i]->state, i == order ? THREAD_READY : THREAD_FAULTING);
+        assert_int_equal(s->records, 1); /* a mapping that was never heard of leaves no word */
+        served_ops.check(&s->memory.object);
+        assert_int_equal(unmap(b, here, 0x4000), ST_OK);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(t[i]->state, THREAD_READY);
+        assert_int_equal(s->records, 0);
+        assert_int_equal(s->open_first, 0);
+        for (unsigned i = 0; i < 3; i++)
+            slot_delete(&t[i]->aspace);
+        delete_slot(SLOT_SPACE);
+        delete_slot(SLOT_SPACE + 1);
+        delete_slot(SLOT_MEMORY);
+    }
+}
+
+static void a_first_touch_shows_zeros(void **state)
+{
+    struct memory *m;
+    struct aspace *a;
+
+    (void)state;
+    assert_int_equal(create(OBJ_aspace, SLOT_SPACE, 0, 0), ST_OK);
+    a = object_at(SLOT_SPACE);
+    assert_int_equal(create(OBJ_anon, SLOT_MEMORY, 1 << 20, 0), ST_OK);
+    m = memory_of(object_at(SLOT_MEMORY));
+    assert_int_equal(map(a, 0x10000, 1 << 20, SLOT_MEMORY, 0, MAP_WRITE), ST_OK);
+    for (u64 index = 0; index < m->npages; index++) {
+        const u8 *bytes;
+        touch(a, 0x10000 + index * PAGE_SIZE, index % 2 ? ACCESS_LOAD : ACCESS_STORE);
+        bytes = m->ops->resident_page(m, index);
+        for (unsigned i = 0; i < PAGE_SIZE; i++)
+            assert_int_equal(bytes[i], 0);
     }
 }
 
@@ -578,6 +682,48 @@ static void phys_objects_come_only_from_what_was_given(void **state)
     assert_int_equal(inv.detail, 2);
     assert_int_equal(create(OBJ_anon, SLOT_OTHER, MEMORY_MAX_SIZE + 1, 0), ST_BAD_ARG);
     assert_int_equal(create(OBJ_anon, SLOT_OTHER, MEMORY_MAX_SIZE, 0), ST_OK);
+}
+
+static void info_and_query_tell_what_the_owner_says(void **state)
+{
+    const u64 page = PAGE_SIZE;
+    struct memory *m;
+    word_t words[3];
+
+    (void)state;
+    assert_int_equal(create(OBJ_phys, SLOT_MEMORY, RAM_RANGE, 3 * page), ST_OK);
+    assert_int_equal(create(OBJ_anon, SLOT_MEMORY + 1, 10000, 0), ST_OK);
+    serve(SLOT_MEMORY + 2, 10000, MAP_READ | MAP_EXEC, DECLARE_REFUSED, DECLARE_MAPPABLE);
+    for (unsigned i = 0; i < 3; i++) {
+        struct object *o = object_at(SLOT_MEMORY + i);
+        m = memory_of(o);
+#define INFO(offset, length, private)                                \
+    (words[0] = (offset), words[1] = (length), words[2] = (private), \
+     fake_invoke(o, OP_memory_info, &inv, words, 3))
+        assert_int_equal(INFO(1, page, 0), ST_BAD_ARG);
+        assert_int_equal(inv.detail, 0);
+        assert_int_equal(INFO(0, 0, 0), ST_BAD_ARG);
+        assert_int_equal(inv.detail, 1);
+        assert_int_equal(INFO(page, -page, 0), ST_BAD_ARG);
+        assert_int_equal(inv.detail, 1);
+        assert_int_equal(INFO(3 * page, page, 0), ST_PAST_END);
+        assert_int_equal(inv.detail, 3 * page);
+        assert_int_equal(INFO(2 * page, 10 * page, 0), ST_OK);
+        assert_int_equal(inv.nresults, 3); /* no physical address */
+        assert_int_equal(inv.results[0], i < 2 ? 7 : MAP_READ | MAP_EXEC);
+        assert_int_equal(inv.results[1], true);
+        assert_int_equal(inv.results[2], MEMORY_NORMAL);
+        assert_int_equal(INFO(0, page, 1), i < 2 ? ST_OK : ST_NOT_SUPPORTED);
+        if (i < 2) /* phys has no member for the intent, so it delegates */
+            assert_int_equal(inv.results[1], i == 0);
+        assert_int_equal(fake_invoke(o, OP_memory_query, &inv, words, 0), ST_OK);
+        assert_int_equal(inv.nresults, 6);
+        assert_int_equal(inv.results[0], m->size);
+        assert_int_equal(inv.results[1], 0);
+        assert_int_equal(inv.results[2], 0);
+        assert_string_equal((char *)&inv.results[4], i == 0 ? "phys" : i == 1 ? "anon" : "object");
+#undef INFO
+    }
 }
 
 static void the_last_page_is_zero_past_the_end_whatever_the_frame_held(void **state)
@@ -955,7 +1101,11 @@ int main(void)
         TEST(a_bank_without_room_refuses_and_keeps_nothing),
         TEST(buffer_windows_are_used_once_each_and_given_back),
         TEST(identifiers_are_unique_until_used_up_then_shared),
+        TEST(tables_stay_while_a_region_needs_them),
+        TEST(unmapping_wakes_those_who_wait_there_and_nobody_else),
+        TEST(a_first_touch_shows_zeros),
         TEST(phys_objects_come_only_from_what_was_given),
+        TEST(info_and_query_tell_what_the_owner_says),
         TEST(the_last_page_is_zero_past_the_end_whatever_the_frame_held),
         TEST(random_operations_match_a_list_of_mappings),
     };
