@@ -84,21 +84,30 @@ static unsigned leaf_shift(u64 va, u64 p, u64 size)
     return PAGE_SHIFT;
 }
 
+/* Write n leaves of 1 << shift bytes, one after the other. */
+static void leaves_write(u64 *entry, u64 n, u64 pte, unsigned shift)
+{
+    for (const u64 *end = entry + n; entry < end; entry++) {
+        *entry = pte;
+        pte += pte_make(paddr(1ul << shift), 0);
+    }
+}
+
 void kmap(u64 va, paddr_t p, u64 size, u64 template)
 {
     assert(is_aligned(va | p.addr | size, PAGE_SIZE));
 
     for (u64 done = 0; done < size;) {
         unsigned shift = leaf_shift(va + done, p.addr + done, size - done);
+        u64 first = (va + done) >> shift & (PTE_ENTRIES - 1);
+        /* Along one table: a larger leaf could begin only where the next table does. */
+        u64 n = MIN(PTE_ENTRIES - first, (size - done) >> shift);
         u64 *table = boot_root;
 
         for (unsigned level = 30; level > shift; level -= 9)
             table = table_below(&table[(va + done) >> level & (PTE_ENTRIES - 1)]);
-        do { /* along one table: a larger leaf could begin only at the next one's start */
-            table[(va + done) >> shift & (PTE_ENTRIES - 1)] =
-                pte_make(paddr(p.addr + done), template);
-            done += 1ul << shift;
-        } while (((va + done) >> shift & (PTE_ENTRIES - 1)) != 0 && size - done >= 1ul << shift);
+        leaves_write(&table[first], n, pte_make(paddr(p.addr + done), template), shift);
+        done += n << shift;
     }
 }
 
