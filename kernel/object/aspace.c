@@ -3,7 +3,8 @@
  * Address space: making, mapping, unmapping, and the pages that every thread's buffer needs.
  *
  * Mapping writes no PTE: the first fault on each page does (kernel/core/fault.c).  Unmapping works
- * through what is there: page-table nodes that exist, index entries that are in use.
+ * through what is there: page-table nodes that exist, index entries that are in use.  The file is
+ * long because one object type is one file; its parts stand in the order of a space's life.
  */
 #include "kernel/object/aspace.h"
 
