@@ -47,7 +47,10 @@ static struct {
     unsigned stage;
 } boot;
 
-void boot_stage(const char *format, ...)
+static void boot_stage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* One more numbered line. */
+static void boot_stage(const char *format, ...)
 {
     va_list args;
 
@@ -356,4 +359,14 @@ void boot_run(u64 hart_id, u64 fdt, struct first_boot *first)
         first->initrd = paddr(boot.initrd.base);
         first->initrd_bytes = boot.machine.initrd.size;
     }
+}
+
+/* Only a machine with one hart counts instructions (QEMU with -icount); elsewhere the counter holds
+ * something else, and nothing is said. The line itself is not counted. */
+void boot_report(u64 instructions)
+{
+    if (boot.machine.harts_found > 1)
+        boot_stage("first program: - instructions so far");
+    else
+        boot_stage("first program: %lu instructions so far", instructions);
 }

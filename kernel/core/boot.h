@@ -19,7 +19,7 @@ _Noreturn void kernel_main(u64 hart_id, u64 fdt, u64 instret);
  * Prints a numbered line for each stage and panics on what the kernel cannot do without. */
 void boot_run(u64 hart_id, u64 fdt, struct first_boot *first);
 
-/* One more numbered line. */
-void boot_stage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The last line: the first program is made. `instructions`: since the first of the image. */
+void boot_report(u64 instructions);
 
 #endif

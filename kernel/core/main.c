@@ -38,8 +38,7 @@ _Noreturn void kernel_main(u64 hart_id, u64 fdt, u64 instret)
 
     kernel_enter_alone();
     first_user_start(&first);
-    boot_stage("first program: %lu instructions since the first of the image",
-               cpu_instret() - instret);
+    boot_report(cpu_instret() - instret);
     t = schedule_next();
     kernel_leave();
     thread_resume(t);
