@@ -79,6 +79,17 @@ def static_bytes(elf):
             sum(size for _, size, _ in found))
 
 
+def struct_bytes(elf):
+    """Sizes of the kernel's structures, as its debug information has them."""
+    structs = {"bytes_thread": "struct thread", "bytes_region": "struct region",
+               "bytes_cap_slot": "struct slot", "bytes_per_page_frame": "struct frame"}
+    line = ["gdb-multiarch", "-batch", "-nx", elf]
+    for name in structs.values():
+        line += ["-ex", "output sizeof(%s)" % name, "-ex", "echo \\n"]
+    text = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    return dict(zip(structs, map(int, text.split())))
+
+
 def table(found):
     """The printed table: key, figure, target, peers."""
     yield "%-24s %12s %10s  %s" % ("key", "measured", "target", "peers")
@@ -128,6 +139,10 @@ def main():
         f.write(result.output)
     found = figures(result.output)
     found["kernel_text_bytes"], found["bytes_kernel_static"] = static_bytes(elf)
+    found.update(struct_bytes(elf))
+    boot = re.search(r"first program: (\d+) instructions", result.output)
+    if boot:
+        found["boot_to_first_user"] = int(boot.group(1))
     report(found, options.json)
     print("sha256 %s  %s" % (sha256(image), image))
     print("wrote %s in %.0f s" % (options.json, result.seconds))
