@@ -44,75 +44,64 @@ enum token_kind {
 
 struct token {
     enum token_kind kind;
-    u32 name;       /* BEGIN: structure offset of the name; PROP: strings offset */
-    u32 data;       /* PROP: structure offset of the value */
+    u64 name;       /* BEGIN: structure offset of the name; PROP: strings offset, not checked */
+    u64 data;       /* PROP: structure offset of the value */
     u32 size_bytes; /* PROP: of the value */
-    u32 next;       /* structure offset behind the token and its padding */
+    u64 next;       /* structure offset behind the token and its padding */
 };
 
-static const u8 *structure_at(const struct fdt *fdt, u32 offset)
+static const u8 *structure_at(const struct fdt *fdt, u64 offset)
 {
     return fdt->blob + fdt->structure + offset;
 }
 
-static const char *string_at(const struct fdt *fdt, u32 offset)
+static const char *string_at(const struct fdt *fdt, u64 offset)
 {
     return (const char *)fdt->blob + fdt->strings + offset;
 }
 
-/* Bytes from a structure offset to the block's end; 0 beyond. */
-static u32 structure_left(const struct fdt *fdt, u32 offset)
+/* Reads the token at a structure offset, passing over NOPs. False if it is none, or not all of it
+ * lies in the block; only its padding may be cut off by the block's end. Offsets are below 2^31 and
+ * lengths below 2^32, so no sum wraps. Inlined, since a loop that only passes over properties then
+ * has no work with what it does not use: passing over them is most of what reading a tree costs. */
+static inline __attribute__((always_inline)) bool read_token(const struct fdt *fdt, u64 at,
+                                                             struct token *token)
 {
-    return offset < fdt->structure_bytes ? fdt->structure_bytes - offset : 0;
-}
-
-/* Sets token->next; false if the token's `size` bytes from `offset` on are not all in the block.
- * The padding may be cut off at the block's end: there is then no further token. */
-static bool end_token(const struct fdt *fdt, struct token *token, u32 offset, u64 size)
-{
-    if (size > structure_left(fdt, offset))
-        return false;
-    token->next = (u32)align_up(offset + size, 4);
-    return true;
-}
-
-/* Reads the token at a structure offset, passing over NOPs. */
-static enum fdt_error read_token(const struct fdt *fdt, u32 at, struct token *token)
-{
+    u64 end = fdt->structure_bytes;
     u32 kind;
 
     do {
-        if (structure_left(fdt, at) < 4)
-            return FDT_BAD_TOKEN;
+        if (at + 4 > end)
+            return false;
         kind = load_be32(structure_at(fdt, at));
         at += 4;
     } while (kind == TOKEN_NOP);
 
     token->kind = (enum token_kind)kind;
-    u32 left = structure_left(fdt, at);
-    switch (kind) {
-    case TOKEN_BEGIN: {
-        u64 length = strnlen((const char *)structure_at(fdt, at), left);
-
-        token->name = at;
-        return end_token(fdt, token, at, length + 1) ? FDT_OK : FDT_BAD_TOKEN;
-    }
-    case TOKEN_PROP:
-        if (left < 8)
-            return FDT_BAD_TOKEN;
+    token->next = at;
+    if (kind == TOKEN_PROP) {
+        if (at + 8 > end)
+            return false;
         token->size_bytes = load_be32(structure_at(fdt, at));
         token->name = load_be32(structure_at(fdt, at + 4));
         token->data = at + 8;
-        if (!end_token(fdt, token, at, 8 + (u64)token->size_bytes))
-            return FDT_BAD_TOKEN;
-        return token->name < fdt->strings_bytes ? FDT_OK : FDT_BAD_NAME;
-    case TOKEN_END:
-    case TOKEN_LAST:
-        token->next = at;
-        return FDT_OK;
-    default:
-        return FDT_BAD_TOKEN;
+        token->next = align_up(token->data + token->size_bytes, 4);
+        return token->data + token->size_bytes <= end;
     }
+    if (kind == TOKEN_BEGIN) {
+        token->name = at;
+        while (at < end && *structure_at(fdt, at) != '\0')
+            at++;
+        token->next = align_up(at + 1, 4);
+        return at < end;
+    }
+    return kind == TOKEN_END || kind == TOKEN_LAST;
+}
+
+/* Is the name of a property in the strings block? The block ends with a NUL, so the name does too. */
+static bool name_is_good(const struct fdt *fdt, const struct token *token)
+{
+    return token->name < fdt->strings_bytes;
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
@@ -120,15 +109,15 @@ static enum fdt_error read_token(const struct fdt *fdt, u32 at, struct token *to
 /* The whole structure block: one root, nested nodes, properties before subnodes. */
 static enum fdt_error check_structure(const struct fdt *fdt)
 {
-    u32 at = 0, depth = 0; /* depth: nodes now open */
+    u64 at = 0;
+    u32 depth = 0; /* nodes now open */
     bool root_seen = false, props_allowed = false;
 
     for (;;) {
         struct token token;
-        enum fdt_error error = read_token(fdt, at, &token);
 
-        if (error)
-            return error;
+        if (!read_token(fdt, at, &token))
+            return FDT_BAD_TOKEN;
         switch (token.kind) {
         case TOKEN_BEGIN:
             if (depth == 0 && root_seen)
@@ -147,6 +136,8 @@ static enum fdt_error check_structure(const struct fdt *fdt)
         case TOKEN_PROP:
             if (!props_allowed)
                 return FDT_BAD_NESTING;
+            if (!name_is_good(fdt, &token))
+                return FDT_BAD_NAME;
             break;
         default: /* TOKEN_LAST */
             return root_seen && depth == 0 ? FDT_OK : FDT_BAD_NESTING;
@@ -252,13 +243,13 @@ const char *fdt_name(const struct fdt *fdt, struct fdt_node node)
 
 /* The first node that begins at or after a structure offset inside a node of depth `depth`, if it
  * begins before the node of depth `floor` ends. */
-static struct fdt_node scan(const struct fdt *fdt, u32 at, u32 depth, u32 floor)
+static struct fdt_node scan(const struct fdt *fdt, u64 at, u32 depth, u32 floor)
 {
     struct token token;
 
-    while (read_token(fdt, at, &token) == FDT_OK) {
+    while (read_token(fdt, at, &token)) {
         if (token.kind == TOKEN_BEGIN)
-            return (struct fdt_node){token.name, token.next, depth + 1};
+            return (struct fdt_node){(u32)token.name, (u32)token.next, depth + 1};
         if (token.kind == TOKEN_LAST || (token.kind == TOKEN_END && depth == floor))
             break;
         if (token.kind == TOKEN_END)
@@ -272,9 +263,9 @@ struct fdt_node fdt_root(const struct fdt *fdt)
 {
     struct token token;
 
-    if (read_token(fdt, 0, &token) != FDT_OK || token.kind != TOKEN_BEGIN)
+    if (!read_token(fdt, 0, &token) || token.kind != TOKEN_BEGIN)
         return no_node;
-    return (struct fdt_node){token.name, token.next, 0};
+    return (struct fdt_node){(u32)token.name, (u32)token.next, 0};
 }
 
 struct fdt_node fdt_next(const struct fdt *fdt, struct fdt_node node)
@@ -413,7 +404,7 @@ static bool prop_at(const struct fdt *fdt, u32 at, struct fdt_prop *prop)
 {
     struct token token;
 
-    if (read_token(fdt, at, &token) != FDT_OK || token.kind != TOKEN_PROP) {
+    if (!read_token(fdt, at, &token) || token.kind != TOKEN_PROP || !name_is_good(fdt, &token)) {
         *prop = empty_prop;
         prop->next = at;
         return false;
@@ -422,7 +413,7 @@ static bool prop_at(const struct fdt *fdt, u32 at, struct fdt_prop *prop)
         .name = string_at(fdt, token.name),
         .data = structure_at(fdt, token.data),
         .size_bytes = token.size_bytes,
-        .next = token.next,
+        .next = (u32)token.next,
     };
     return true;
 }

@@ -62,13 +62,29 @@ struct reader {
 enum { STATUS, COMPATIBLE, REG, DEVICE_TYPE, NODE_PROPS };
 static const char *const node_props[NODE_PROPS] = {"status", "compatible", "reg", "device_type"};
 
-/* Does the property list one of `names`, which is a list of strings that ends with an empty one? */
-static bool lists_one_of(const struct fdt_prop *prop, const char *names)
+/* The devices that are more to the kernel than a range of registers. */
+enum device_kind { DEVICE_OTHER, DEVICE_PLIC, DEVICE_FINISHER, DEVICE_NS16550, DEVICE_SIFIVE_UART };
+
+static const struct {
+    char compatible[24];
+    enum device_kind kind;
+} known_devices[] = {
+    {"sifive,plic-1.0.0", DEVICE_PLIC},   {"riscv,plic0", DEVICE_PLIC},
+    {"sifive,test0", DEVICE_FINISHER},    {"sifive,test1", DEVICE_FINISHER},
+    {"ns16550a", DEVICE_NS16550},         {"ns16550", DEVICE_NS16550},
+    {"snps,dw-apb-uart", DEVICE_NS16550}, {"starfive,jh7110-uart", DEVICE_NS16550},
+    {"sifive,uart0", DEVICE_SIFIVE_UART},
+};
+
+/* The first of a node's compatible strings that says something to us decides. */
+static enum device_kind device_kind(const struct fdt_prop *compatible)
 {
-    for (; *names; names += strlen(names) + 1)
-        if (fdt_prop_lists(prop, names))
-            return true;
-    return false;
+    for (const char *s = NULL; (s = fdt_next_string(compatible, s));)
+        for (u32 i = 0; i < ARRAY_SIZE(known_devices); i++)
+            if (s[0] == known_devices[i].compatible[0] &&
+                strcmp(s, known_devices[i].compatible) == 0)
+                return known_devices[i].kind;
+    return DEVICE_OTHER;
 }
 
 /* ---- Memory ----------------------------------------------------------------------------------- */
@@ -130,7 +146,7 @@ static bool first_range(struct reader *r, const struct fdt_prop *reg, u64 *base,
 }
 
 /* The UART that messages go to. Its interrupt is resolved when the PLIC is known. */
-static void read_uart(struct reader *r, const struct fdt_prop *props)
+static void read_uart(struct reader *r, const struct fdt_prop *reg, enum device_kind kind)
 {
     static const char *const names[] = {"reg-shift", "reg-io-width", "interrupts",
                                         "interrupts-extended"};
@@ -139,18 +155,16 @@ static void read_uart(struct reader *r, const struct fdt_prop *props)
     u32 shift = 0, width = 1, offset = 0;
     u64 parent = 0, irq = 0;
 
-    if (!first_range(r, &props[REG], &m->uart.base, &m->uart.size))
+    if (!first_range(r, reg, &m->uart.base, &m->uart.size))
         return;
     fdt_walk_props(&r->walk, names, own, ARRAY_SIZE(names));
     fdt_prop_u32(&own[0], &shift);
     fdt_prop_u32(&own[1], &width);
     m->uart.reg_shift = shift;
     m->uart.reg_io_width = width;
-    if (fdt_prop_lists(&props[COMPATIBLE], "sifive,uart0"))
+    if (kind == DEVICE_SIFIVE_UART)
         m->uart.kind = MACHINE_UART_SIFIVE;
-    else if (lists_one_of(&props[COMPATIBLE], "ns16550a\0ns16550\0snps,dw-apb-uart\0"
-                                              "starfive,jh7110-uart\0") &&
-             shift <= 4 && (8ul << shift) <= m->uart.size &&
+    else if (kind == DEVICE_NS16550 && shift <= 4 && (8ul << shift) <= m->uart.size &&
              (width == 1 || width == 2 || width == 4))
         m->uart.kind = MACHINE_UART_NS16550;
 
@@ -166,13 +180,12 @@ static void read_uart(struct reader *r, const struct fdt_prop *props)
 }
 
 /* A node with registers. */
-static void read_device(struct reader *r, const struct fdt_prop *props)
+static void read_device(struct reader *r, const struct fdt_prop *reg, enum device_kind kind)
 {
-    const struct fdt_prop *reg = &props[REG], *compatible = &props[COMPATIBLE];
     struct machine *m = r->m;
     u64 base, size, end;
 
-    if (lists_one_of(compatible, "sifive,plic-1.0.0\0riscv,plic0\0")) {
+    if (kind == DEVICE_PLIC) {
         if (!fdt_exists(r->plic) && first_range(r, reg, &m->plic.base, &m->plic.size))
             r->plic = fdt_walk_node(&r->walk);
         return;
@@ -181,10 +194,10 @@ static void read_device(struct reader *r, const struct fdt_prop *props)
         if (round_outwards(&base, size, &end) &&
             !insert_range(m->devices, &m->device_count, MACHINE_DEVICE_RANGES, base, end))
             m->devices_dropped++;
-    if (m->finisher.size == 0 && lists_one_of(compatible, "sifive,test0\0sifive,test1\0"))
+    if (kind == DEVICE_FINISHER && m->finisher.size == 0)
         first_range(r, reg, &m->finisher.base, &m->finisher.size);
     if (fdt_walk_node(&r->walk).body == r->output.body)
-        read_uart(r, props);
+        read_uart(r, reg, kind);
 }
 
 /* Take out the device ranges that share a page with [base, base + size). */
@@ -230,7 +243,7 @@ static bool read_node(struct reader *r)
         return false;
     }
     if (props[REG].data)
-        read_device(r, props);
+        read_device(r, &props[REG], device_kind(&props[COMPATIBLE]));
     return true;
 }
 
@@ -325,6 +338,13 @@ static const char *const cpu_props[CPU_PROPS] = {"status",
                                                  "riscv,isa-extensions",
                                                  "timebase-frequency"};
 
+/* Sv39, which the larger ones contain. */
+static bool has_mmu(const struct fdt_prop *mmu_type)
+{
+    return fdt_prop_lists(mmu_type, "riscv,sv39") || fdt_prop_lists(mmu_type, "riscv,sv48") ||
+           fdt_prop_lists(mmu_type, "riscv,sv57");
+}
+
 static void read_hart(struct reader *r, struct fdt_node cpu, unsigned address_cells,
                       const struct fdt_prop *wires)
 {
@@ -338,8 +358,7 @@ static void read_hart(struct reader *r, struct fdt_node cpu, unsigned address_ce
         return;
     if (m->timebase_hz == 0) /* older trees say it for each hart */
         fdt_prop_number(&props[CPU_TIMEBASE], &m->timebase_hz);
-    if (!fdt_prop_is_okay(&props[CPU_STATUS]) ||
-        !lists_one_of(&props[CPU_MMU], "riscv,sv39\0riscv,sv48\0riscv,sv57\0") ||
+    if (!fdt_prop_is_okay(&props[CPU_STATUS]) || !has_mmu(&props[CPU_MMU]) ||
         !fdt_take(&props[CPU_REG], &offset, address_cells, &hart.id))
         return;
 
