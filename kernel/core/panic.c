@@ -16,7 +16,6 @@
 
 struct panic_record panic_record;
 struct kernel_trap kernel_trap_record;
-void (*panic_describe)(struct text *t);
 
 extern const u8 image_start[], image_text_end[], image_stack_start[], image_mapped_end[];
 
@@ -84,16 +83,15 @@ static void print_registers(const struct kernel_trap *trap)
 static void print_state(void)
 {
     const struct hart *h = &boot_hart;
+    char lines[512];
+    struct text t;
 
     console_printf("hart %lu  satp 0x%lx  thread %p\n", h->id, csr_read(satp), (void *)h->thread);
-    if (panic_describe) {
-        char lines[1024];
-        struct text t;
-
-        text_init(&t, lines, sizeof(lines));
-        panic_describe(&t);
-        console_puts(lines);
-    }
+    if (!h->thread)
+        return;
+    text_init(&t, lines, sizeof(lines));
+    current_describe(&t);
+    console_puts(lines);
 }
 
 /* Note the message; a second panic gets no further than here. */

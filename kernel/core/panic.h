@@ -37,9 +37,9 @@ struct panic_record {
 #define PANICKED 0x50414e43 /* "PANC" */
 extern struct panic_record panic_record;
 
-/* What else a panic should tell, one or more lines; may be NULL.  Set at boot by whoever knows the
- * objects and operations.  It may itself fault: then the rest of the report is left out. */
+/* What the hart was doing, for the report: thread, system call by name, object.  Written where the
+ * objects are known (current.c); it may itself fault, then the rest of the report is left out. */
 struct text;
-extern void (*panic_describe)(struct text *t);
+void current_describe(struct text *out);
 
 #endif
