@@ -678,6 +678,24 @@ static void test_across(void)
     drop(o);
 }
 
+/* SC alone: the page can be read, so LR finds it, and may not be written. */
+static void test_store_conditional(void)
+{
+    char *at = kit_map(served, PAGES(16), 0, MAP_READ);
+    const struct touched *t;
+
+    s->answer = SCRIPT_ZERO;
+    t = touch(PROBE_LR_SC, at + 8);
+    ok(t->status == ST_FORBIDDEN && t->message.access == ACCESS_STORE &&
+           t->message.address == (word_t)at + 8,
+       "resolve_fault served: LR of a page to read succeeds, SC of it is a forbidden store");
+    script_clear(s);
+    t = touch(PROBE_STORE, at + PAGES(13));
+    ok(t->status == ST_FORBIDDEN && (script_settle(s), s->nheard == 0),
+       "resolve_fault served: a forbidden store to a missing page is not the pager's business");
+    kit_unmap(at, PAGES(16));
+}
+
 static void test_errors(void)
 {
     static const status_t errors[] = {ST_IO,       ST_INTEGRITY,  ST_TRUNCATED, ST_TIMEOUT,
@@ -769,6 +787,7 @@ int main(void)
     test_resolve_kinds();
     test_resolve_served(SCRIPT_COPY, "copy");
     test_across();
+    test_store_conditional();
     test_errors();
     test_tail_anon();
     test_tail(SCRIPT_COPY, "copy");

@@ -59,6 +59,110 @@ static void pager_start(struct process *p, const char *name, const char *const *
     must(process_start(p, false, 0), "process_start");
 }
 
+/* ------------------------------------------------------------------------ clients that just leave */
+
+/* What the client's console endpoint hears. */
+struct parent {
+    volatile bool heard;
+    unsigned kind; /* MSG_CALL: exit; MSG_EXCEPTION */
+    word_t code;   /* exit code or status */
+};
+
+/* Serve writes (into nowhere), then note how the child ended. */
+static void parent_main(void *argument)
+{
+    struct parent *p = argument;
+    struct message m = {0};
+
+    (void)!q_recv(&m, 0);
+    while (message_kind(&m) == MSG_CALL && message_label(&m) == CONSOLE_WRITE) {
+        message_prepare(&m, ST_OK, 0, 0);
+        (void)!q_reply_recv(&m);
+    }
+    p->kind = message_kind(&m);
+    p->code = p->kind == MSG_EXCEPTION ? message_label(&m) : m.words[0];
+    p->heard = true;
+    (void)!q_recv(&m, 0); /* and wait for no more: whoever asked is not answered */
+}
+
+static void client_start(struct process *p, const char *how, cap_t console, cap_t pager)
+{
+    const struct process_options options = {
+        .name = "leaver",
+        .parent_bank = kit.bank,
+        .bank_pages = 400,
+        .stack_pages = 8,
+        .priority = 10,
+        .cspace_bits = 8,
+        .console = console,
+        .badge = 2,
+    };
+    struct cpio_entry file;
+
+    if (cpio_find(&bundle, "leaver", &file) != CPIO_OK)
+        bail("the bundle has no leaver");
+    must(process_create(p, &options), "process_create");
+    must(process_give(p, "files", pager, ENDPOINT_SEND | ENDPOINT_GRANT, 5), "process_give");
+    must(process_load(p, file.data, file.size_bytes), "process_load");
+    must(process_argument(p, "leaver"), "process_argument");
+    must(process_argument(p, how), "process_argument");
+    must(process_start(p, false, 0), "process_start");
+}
+
+/* The pager hears of each range once, however the client goes. */
+static void test_leaver(const struct process *pager, const char *how, const char *text)
+{
+    word_t expected = ((data.size_bytes + PAGE - 1) & -PAGE) + PAGES(8);
+    struct pager_statistics before = {0}, after;
+    struct parent *parent = arena_new(sizeof *parent);
+    cap_t console = make(OBJ_endpoint, 0, 0);
+    struct worker *w = WORKER(parent_main, parent, .endpoint = console, .priority = 1);
+    struct process client;
+
+    if (file_statistics(pager->endpoint, FILE_NAME, &before) != ST_OK)
+        before = (struct pager_statistics){0};
+    client_start(&client, how, console, pager->endpoint);
+    if (strcmp(how, "hang") == 0) {
+        do {
+            sys_yield();
+            (void)!file_statistics(pager->endpoint, FILE_NAME, &after);
+        } while (after.mapped < before.mapped + 3);
+        ok(!parent->heard, "real: a client that hangs says nothing");
+    } else if (!wait_for(&parent->heard)) {
+        bail("leaver %s does not end", how);
+    } else if (strcmp(how, "crash") == 0) {
+        ok(parent->kind == MSG_EXCEPTION && parent->code == ST_NO_REGION,
+           "real: a client that crashes is stopped, and its parent hears why");
+    } else {
+        ok(parent->kind == MSG_CALL && parent->code == 3,
+           "real: a client that exits says its code");
+    }
+    process_end(&client);
+    if (file_statistics(pager->endpoint, FILE_NAME, &after) != ST_OK)
+        bail("the file pager does not answer");
+    if (!ok(after.mapped - before.mapped == 3 && after.unmapped - before.unmapped == 3 &&
+                after.mapped_bytes - before.mapped_bytes == expected &&
+                after.unmapped_bytes - before.unmapped_bytes == expected,
+            "on_unmapped served: %s, the file pager hears each range once and all its bytes", text))
+        note("mapped %lu (0x%lx bytes), unmapped %lu (0x%lx bytes), expected 0x%lx",
+             after.mapped - before.mapped, after.mapped_bytes - before.mapped_bytes,
+             after.unmapped - before.unmapped, after.unmapped_bytes - before.unmapped_bytes,
+             expected);
+    worker_drop(w);
+    drop(console);
+}
+
+static void test_leavers(cap_t console)
+{
+    struct process pager;
+
+    pager_start(&pager, "filepager", NULL, console);
+    test_leaver(&pager, "exit", "a program that exits");
+    test_leaver(&pager, "crash", "a program that crashes");
+    test_leaver(&pager, "hang", "a program that is killed");
+    process_end(&pager);
+}
+
 /* --------------------------------------------------------------------------- a pager that is killed */
 
 static bool page_is_right(const char *view, word_t page)
@@ -236,6 +340,7 @@ int main(void)
     load((void *)0x10000);
     open_bundle();
     console = make(OBJ_endpoint, 0, 0);
+    test_leavers(console);
     test_killed(console);
     test_flip(console);
     test_move();

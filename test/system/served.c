@@ -325,6 +325,34 @@ static void test_many(void)
        "events: sixty mappings come and go, each heard once");
 }
 
+/* Answer and receive in one system call: what the next message says of the answer before. */
+static void test_answer_and_receive(void)
+{
+    struct prober *p = prober_new(NULL, 0);
+    const struct heard *h;
+
+    s->answer = SCRIPT_ZERO;
+    load(view + PAGES(24));
+    script_settle(s);
+    ok(s->answered.status == ST_OK && s->answered.value == 1,
+       "answer and receive in one call: pages taken come with the next message");
+
+    s->answer = SCRIPT_COPY;
+    s->source = 0;
+    script_clear(s);
+    probe_start(p, PROBE_LOAD, (word_t)view + PAGES(25), 0);
+    thread_reaches(p->worker->thread, THREAD_FAULTING);
+    h = script_nth(s, MAPPING_resolve_fault, 0);
+    ok(s->answered.status == ST_BAD_CAP && s->answered.value == 0,
+       "answer and receive in one call: a refused answer returns at once, nothing is received");
+    same(thread_read(p->worker->thread).state, THREAD_FAULTING,
+         "a refused answer leaves the client waiting");
+    must(answer(h->fault.epoch, ZERO(1), PAGES(25), 0, 0), "answer");
+    ok(probe_wait(p) && p->touched.status == ST_OK, "and another answer wakes it");
+    s->source = source;
+    prober_drop(p);
+}
+
 /* The window of missing pages that comes with a fault. */
 static void test_window(void)
 {
@@ -400,6 +428,7 @@ int main(void)
     test_prefetch();
     test_tickets();
     test_epoch();
+    test_answer_and_receive();
     test_window();
     test_order();
     test_many();

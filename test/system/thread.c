@@ -220,6 +220,39 @@ static void test_handler(void)
     worker_drop(lone);
 }
 
+static void wild_store(void *argument)
+{
+    *(volatile word_t *)argument = 1;
+}
+
+/* Without a handler, and with one that nobody listens for: the kernel prints the report itself. */
+static void test_no_handler(void)
+{
+    word_t before = counters_read().console_writes;
+    cap_t deaf = make(OBJ_endpoint, 0, 0);
+    struct worker *w = worker_new(&(struct worker_options){.handler = deaf});
+    struct thread_state s;
+
+    for (unsigned i = 0; i < 2; i++) {
+        word_t address = i ? (word_t)wild_store & ~7ul : 0x18;
+
+        must(q_thread_name(w->thread, 0x646c6977, 0), "name");
+        worker_start(w, wild_store, (void *)address);
+        ok(thread_reaches(w->thread, THREAD_STOPPED) && !w->done,
+           "exception %s: that thread stops, and it alone",
+           i ? "without a handler" : "with a handler that nobody listens for");
+        s = thread_read(w->thread);
+        ok(s.status == (i ? ST_FORBIDDEN : ST_NO_REGION) && s.address == address,
+           "thread.query: what stopped a thread without a handler");
+        ok(counters_read().console_writes > before, "exception: the kernel prints a report");
+        before = counters_read().console_writes;
+        worker_drop(w);
+        w = worker_new(&(struct worker_options){0});
+    }
+    worker_drop(w);
+    drop(deaf);
+}
+
 /* Registers: every one that a program may use, kept over ticks by two threads at once. */
 static void keep_registers(void *argument)
 {
@@ -306,6 +339,7 @@ int main(void)
     same(bank_read(kit.bank).slabs, before.slabs, "thread counters return to where they were");
     test_exceptions();
     test_handler();
+    test_no_handler();
     test_registers();
     test_zeroed();
     return tap_end();
