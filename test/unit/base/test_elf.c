@@ -136,6 +136,8 @@ static void headers_that_lie_give_their_error(void **state)
     CHECK(i.header.e_phoff = ~0ul - 8, ELF_TRUNCATED);
     CHECK(i.header.e_entry = 0x10000 + p[TEXT].p_filesz, ELF_BAD_ENTRY);
     CHECK(i.header.e_entry = 0x10000 + p[TEXT].p_filesz - 2, ELF_OK);
+    CHECK((p[TEXT].p_filesz--, i.header.e_entry = 0x10000 + p[TEXT].p_filesz - 1),
+          ELF_BAD_ENTRY); /* half an instruction */
     CHECK(i.header.e_entry = 0xfffe, ELF_BAD_ENTRY);
     CHECK(i.header.e_entry++, ELF_BAD_ENTRY);
     CHECK(i.header.e_entry = p[DATA].p_vaddr, ELF_BAD_ENTRY);

@@ -243,6 +243,29 @@ static void trees_that_lack_something_say_so(void **state)
     }
 }
 
+/* Sets the last byte of a property of virt's UART. */
+static void patch_uart(const char *name, u8 value)
+{
+    struct fdt_prop prop;
+
+    read_sample("virt.dtb");
+    assert_true(fdt_prop(&fdt, fdt_find(&fdt, "/soc/serial"), name, &prop));
+    blob.data[prop.data + prop.size_bytes - 1 - blob.data] = value;
+    assert_int_equal(machine_read(&machine, &fdt), MACHINE_OK);
+}
+
+static void uart_interrupt_is_known_only_at_the_plic(void **state)
+{
+    (void)state;
+
+    patch_uart("interrupts", 96);
+    assert_int_equal(machine.uart.irq, 96);
+    patch_uart("interrupts", 97);
+    assert_int_equal(machine.uart.irq, 0);
+    patch_uart("interrupt-parent", 1); /* a hart */
+    assert_int_equal(machine.uart.irq, 0);
+}
+
 static void reservations_beyond_the_limit_are_an_error(void **state)
 {
     (void)state;
@@ -373,6 +396,7 @@ int main(void)
                                   release),
         cmocka_unit_test_teardown(oddities_are_read_as_the_bindings_say, release),
         cmocka_unit_test_teardown(trees_that_lack_something_say_so, release),
+        cmocka_unit_test_teardown(uart_interrupt_is_known_only_at_the_plic, release),
         cmocka_unit_test_teardown(reservations_beyond_the_limit_are_an_error, release),
         cmocka_unit_test(corrupted_trees_keep_the_promises),
     };
