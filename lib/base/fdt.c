@@ -98,13 +98,13 @@ static inline __attribute__((always_inline)) bool read_token(const struct fdt *f
     return kind == TOKEN_END || kind == TOKEN_LAST;
 }
 
-/* Is the name of a property in the strings block? The block ends with a NUL, so the name does too. */
+/* Is a property's name in the strings block? That ends with a NUL, so the name does too. */
 static bool name_is_good(const struct fdt *fdt, const struct token *token)
 {
     return token->name < fdt->strings_bytes;
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 /* The whole structure block: one root, nested nodes, properties before subnodes. */
 static enum fdt_error check_structure(const struct fdt *fdt)
@@ -232,7 +232,7 @@ bool fdt_reservation(const struct fdt *fdt, u32 index, u64 *base, u64 *size)
     return true;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------ */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 static const struct fdt_node no_node;
 
@@ -290,8 +290,8 @@ struct fdt_node fdt_next_sibling(const struct fdt *fdt, struct fdt_node node)
     return node;
 }
 
-/* Does a node's name match the `bytes` bytes at `wanted`: in full, or if those have no unit address,
- * up to its own? */
+/* Does a node's name match the `bytes` bytes at `wanted`: in full, or if those have no unit
+ * address, up to its own? */
 static bool name_matches(const char *name, const char *wanted, size_t bytes)
 {
     if (strncmp(name, wanted, bytes) != 0)
@@ -395,7 +395,7 @@ struct fdt_node fdt_find_phandle(const struct fdt *fdt, u32 phandle)
     return node;
 }
 
-/* ---- Properties ------------------------------------------------------------------------------- */
+/* ---- Properties ------------------------------------------------------------------------------ */
 
 static const struct fdt_prop empty_prop = {.name = ""};
 

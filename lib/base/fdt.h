@@ -64,7 +64,7 @@ struct fdt_prop {
     u32 next; /* structure offset of the token behind it */
 };
 
-/* ---- The tree --------------------------------------------------------------------------------- */
+/* ---- The tree -------------------------------------------------------------------------------- */
 
 /* The size that a blob's header claims, from its first FDT_HEAD_BYTES bytes; 0 if this is not a
  * device tree. For a caller who must know how much to map before it can call fdt_open; it may run
@@ -81,7 +81,7 @@ const char *fdt_error_text(enum fdt_error error);
 /* Entry `index` of the memory reservation block; false past the last. */
 bool fdt_reservation(const struct fdt *fdt, u32 index, u64 *base, u64 *size);
 
-/* ---- Nodes ------------------------------------------------------------------------------------ */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 static inline bool fdt_exists(struct fdt_node node)
 {
@@ -117,7 +117,7 @@ struct fdt_node fdt_find_phandle(const struct fdt *fdt, u32 phandle);
 /* Write the node's path, for messages. A pass from the root. */
 void fdt_put_path(const struct fdt *fdt, struct fdt_node node, struct text *text);
 
-/* ---- Properties ------------------------------------------------------------------------------- */
+/* ---- Properties ------------------------------------------------------------------------------ */
 
 /* Properties in the order of the source:
  *   for (bool more = fdt_first_prop(fdt, node, &prop); more; more = fdt_next_prop(fdt, &prop))
@@ -163,7 +163,7 @@ bool fdt_is_compatible(const struct fdt *fdt, struct fdt_node node, const char *
 bool fdt_prop_is_okay(const struct fdt_prop *status);
 bool fdt_is_okay(const struct fdt *fdt, struct fdt_node node);
 
-/* ---- Walks and addresses (fdt_walk.c) --------------------------------------------------------- */
+/* ---- Walks and addresses (fdt_walk.c) -------------------------------------------------------- */
 
 /* How the `reg` of a node's children is written: the node's #address-cells and #size-cells. */
 struct fdt_cells {

@@ -12,7 +12,7 @@
 #define CELL_BYTES      4
 #define MAX_ENTRY_CELLS 8 /* of a reg: nobody has more; an entry without cells would have no end */
 
-/* ---- Walks ------------------------------------------------------------------------------------ */
+/* ---- Walks ----------------------------------------------------------------------------------- */
 
 static void arrive(struct fdt_walk *walk, struct fdt_node node)
 {
@@ -68,7 +68,7 @@ void fdt_walk_props(struct fdt_walk *walk, const char *const *names, struct fdt_
     walk->resume = fdt_props(walk->fdt, fdt_walk_node(walk), names, props, count);
 }
 
-/* ---- Parents and paths ------------------------------------------------------------------------ */
+/* ---- Parents and paths ----------------------------------------------------------------------- */
 
 struct fdt_node fdt_parent(const struct fdt *fdt, struct fdt_node node)
 {
@@ -93,7 +93,7 @@ void fdt_put_path(const struct fdt *fdt, struct fdt_node node, struct text *text
     }
 }
 
-/* ---- Addresses -------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static void read_bus(struct fdt_bus *bus, const struct fdt *fdt, struct fdt_node node)
 {

@@ -87,7 +87,7 @@ static enum device_kind device_kind(const struct fdt_prop *compatible)
     return DEVICE_OTHER;
 }
 
-/* ---- Memory ----------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void read_memory(struct reader *r, const struct fdt_prop *reg)
 {
@@ -127,7 +127,7 @@ static void read_reserved(struct reader *r, const struct fdt_prop *reg)
         reserve(r, base, size, no_map);
 }
 
-/* ---- Devices ---------------------------------------------------------------------------------- */
+/* ---- Devices --------------------------------------------------------------------------------- */
 
 /* The first address range of a device that the kernel itself will map; false, and nothing changed,
  * if it has none or that cannot be mapped. */
@@ -215,7 +215,7 @@ static void drop_devices(struct machine *m, u64 base, u64 size)
     m->device_count = kept;
 }
 
-/* ---- The walk --------------------------------------------------------------------------------- */
+/* ---- The walk -------------------------------------------------------------------------------- */
 
 /* Reads the node at which the walk is; false if what is inside it is not to be looked at. */
 static bool read_node(struct reader *r)
@@ -280,7 +280,7 @@ static void read_plic(struct reader *r)
         m->uart.irq = r->output_irq;
 }
 
-/* ---- Harts ------------------------------------------------------------------------------------ */
+/* ---- Harts ----------------------------------------------------------------------------------- */
 
 /* The PLIC context that is wired to cause 9 of an interrupt controller (a hart's, by phandle). Each
  * context is a pair of cells, since a hart's controller has one interrupt cell. */
@@ -386,7 +386,7 @@ static void read_harts(struct reader *r)
         read_hart(r, cpu, address_cells, &wires);
 }
 
-/* ---- /chosen ---------------------------------------------------------------------------------- */
+/* ---- /chosen --------------------------------------------------------------------------------- */
 
 /* The node of a stdout-path: a path or an alias, with options behind a colon. */
 static struct fdt_node find_output(const struct fdt *fdt, const char *path)
@@ -419,7 +419,7 @@ static void read_chosen(struct reader *r)
     }
 }
 
-/* ---- The whole -------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 enum machine_error machine_read(struct machine *m, const struct fdt *fdt)
 {

@@ -102,8 +102,8 @@ struct machine {
 };
 
 /* Fill *machine from a tree. On an error everything that the tree does say is filled in still, so
- * that the caller can use the UART to report it. About two passes over the tree: 68,000 instructions
- * on QEMU's virt with one hart, and 12,000 for fdt_open before. */
+ * that the caller can use the UART to report it. About two passes over the tree: 68,000
+ * instructions on QEMU's virt with one hart, and 12,000 for fdt_open before. */
 enum machine_error machine_read(struct machine *machine, const struct fdt *fdt);
 
 /* A few words for people. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // sources:
-/* Claim: the bit counts, byte orders, alignment and range functions of bits.h and types.h agree with
- * the compiler's own, at 0, at every power of two and its neighbours, at the 64-bit edge, and for
- * random words. Fails if one of them loses a step of its search, a 0, or an overflow. */
+/* Claim: the bit counts, byte orders, alignment and range functions of bits.h and types.h agree
+ * with the compiler's own, at 0, at every power of two and its neighbours, at the 64-bit edge, and
+ * for random words. Fails if one of them loses a step of its search, a 0, or an overflow. */
 #include "test/unit/base/support.h"
 
 #include "lib/base/bits.h"

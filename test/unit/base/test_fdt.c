@@ -3,8 +3,8 @@
 // dts: virt.dts sifive_u.dts visionfive2.dts odd.dts
 /* Claim: the device-tree reader sees in every well-formed tree what libfdt sees, refuses every
  * truncated one, and survives every corrupted one without reading a byte outside. Fails if a bound
- * is checked too late or not at all, if a walk misses a node or leaves its subtree, or if an address
- * is translated through the wrong bus. SEED=n repeats a run of the random parts. */
+ * is checked too late or not at all, if a walk misses a node or leaves its subtree, or if an
+ * address is translated through the wrong bus. SEED=n repeats a run of the random parts. */
 #include "test/unit/base/support.h"
 
 #include <libfdt.h>
@@ -13,7 +13,7 @@
 
 static const char *const samples[] = {"virt.dtb", "sifive_u.dtb", "visionfive2.dtb", "odd.dtb"};
 
-/* ---- Making blobs ----------------------------------------------------------------------------- */
+/* ---- Making blobs ---------------------------------------------------------------------------- */
 
 /* The three blocks, and which of them stands last, so that the heap block ends with it. */
 enum last { LAST_STRUCTURE, LAST_STRINGS, LAST_RESERVATIONS, LAST_KINDS };
@@ -139,7 +139,7 @@ static struct bytes random_tree(struct random *r)
     return join(&parts, (enum last)random_below(r, LAST_KINDS));
 }
 
-/* ---- The oracle ------------------------------------------------------------------------------- */
+/* ---- The oracle ------------------------------------------------------------------------------ */
 
 /* Where libfdt finds the name of a node, which tells nodes apart; "" of mine for none. */
 static const char *their_name(const void *blob, int node)
@@ -310,7 +310,7 @@ static void random_trees_read_as_libfdt_reads_them(void **state)
     }
 }
 
-/* ---- Damage ----------------------------------------------------------------------------------- */
+/* ---- Damage ---------------------------------------------------------------------------------- */
 
 /* Uses every function on a tree, for what the sanitizers and the clock have to say. */
 static u64 exercise(const struct fdt *fdt)
@@ -441,7 +441,7 @@ static void corrupted_blobs_never_lead_outside(void **state)
     assert_true(opened > CORRUPTED / 20 && opened < CORRUPTED);
 }
 
-/* ---- Each error ------------------------------------------------------------------------------- */
+/* ---- Each error ------------------------------------------------------------------------------ */
 
 /* Opens a tree made of these big-endian words, with "p" as the only property name. */
 static enum fdt_error open_words(const u32 *words, size_t count)
@@ -556,7 +556,7 @@ static void blob_at_any_address_reads_the_same(void **state)
     free(blob.data);
 }
 
-/* ---- Finding and reading ---------------------------------------------------------------------- */
+/* ---- Finding and reading --------------------------------------------------------------------- */
 
 static struct bytes odd_blob;
 static struct fdt odd;
