@@ -25,6 +25,7 @@ static void arena_begin(void)
     arena = make(OBJ_anon, ARENA_BYTES, 0);
     must(q_aspace_map(SLOT_ASPACE, ARENA_BASE, ARENA_BYTES, arena, 0, MAP_READ | MAP_WRITE),
          "arena");
+    *(volatile char *)ARENA_BASE = 0; /* tables */
 }
 
 void *arena_new(size_t nbytes)
@@ -36,6 +37,12 @@ void *arena_new(size_t nbytes)
     if (arena_used > ARENA_BYTES)
         bail("the arena is full");
     return (void *)(ARENA_BASE + at);
+}
+
+word_t pages_used(void)
+{
+    arena_begin();
+    return bank_read(kit.bank).used - memory_read(arena).resident;
 }
 
 /* ---------------------------------------------------------------------------------------- spaces */

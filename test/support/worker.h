@@ -15,6 +15,9 @@
 /* Zeroed memory of the arena, aligned to 64 bytes; never given back. */
 void *arena_new(size_t nbytes);
 
+/* Pages that kit.bank pays for, but for the arena's, which grows as it is used. */
+word_t pages_used(void);
+
 struct space {
     cap_t aspace;
 };

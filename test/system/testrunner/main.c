@@ -16,7 +16,7 @@
 
 static const char *const tests[] = {
     "bank", "cspace", "thread", "aspace", "endpoint",    "notification", "sched",
-    "irq",  "debug",  "memory", "served", "mapping_ops", "real",
+    "irq",  "debug",  "memory", "served", "mapping_ops", "real",         "stories",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
