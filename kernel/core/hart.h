@@ -9,6 +9,7 @@
 #ifndef KERNEL_CORE_HART_H
 #define KERNEL_CORE_HART_H
 
+#include "arch/cpu.h"
 #include "lib/base/types.h"
 
 struct thread;
@@ -33,10 +34,7 @@ struct hart {
 /* The hart this runs on. */
 static inline struct hart *this_hart(void)
 {
-    struct hart *h;
-
-    __asm__("mv %0, tp" : "=r"(h)); /* constant for all of C, so it may be kept and moved */
-    return h;
+    return cpu_hart();
 }
 
 extern struct hart boot_hart;

@@ -346,8 +346,8 @@ struct thread *ipc_helper(const struct endpoint *e)
     return NULL;
 }
 
-/* Lock: any. */
-void ipc_help_stranded(struct endpoint *e)
+/* E3: somebody came to wait at `e`, or has a context again. */
+static void help_stranded(struct endpoint *e)
 {
     while (!queue_is_empty(&e->stranded)) {
         struct thread *helper = ipc_helper(e);
@@ -358,12 +358,25 @@ void ipc_help_stranded(struct endpoint *e)
     }
 }
 
+/* Lock: any. */
+void ipc_context_back(struct thread *t)
+{
+    struct endpoint *e = NULL;
+
+    if (t->wait.kind == QNODE_SENDER)
+        e = t->sends_to;
+    else if (t->wait.kind == QNODE_TICKET)
+        e = slot_object(&served_of(t->ticket.object)->server);
+    if (e)
+        help_stranded(e);
+}
+
 static void wait_to_send(struct endpoint *e, struct thread *t)
 {
     schedule_block(t, THREAD_SENDING);
     t->sends_to = e;
     queue_push(&e->senders, &t->wait, QNODE_SENDER);
-    ipc_help_stranded(e);
+    help_stranded(e);
 }
 
 static struct thread *take_receiver(struct endpoint *e)
@@ -386,11 +399,10 @@ void ipc_object_has_news(struct served *s)
         return;
     if (s->node.kind == QNODE_OFF)
         queue_push(&e->senders, &s->node, QNODE_SERVED);
-    to = take_receiver(e);
-    if (to)
+    /* Nothing but this object can be on the queue while receivers wait (E1), so nothing fails. */
+    while (!queue_is_empty(&e->senders) && (to = take_receiver(e)) != NULL)
         deliver_first(e, to);
-    else
-        ipc_help_stranded(e);
+    help_stranded(e);
 }
 
 /* Lock: any.  `t` has been READY, or its ticket is closed. */
@@ -499,13 +511,14 @@ static bool may_send(struct thread *t, const struct slot *slot, word_t tag)
 static void ipc_call(struct thread *t, const struct slot *slot, word_t tag)
 {
     struct endpoint *e = slot_object(slot);
-    struct thread *to = thread_of_wait(queue_first(&e->receivers));
+    struct qnode *receiver = queue_first(&e->receivers);
+    struct thread *to;
     word_t detail = 0;
     status_t status;
 
     if (!may_send(t, slot, tag))
         return;
-    if (queue_is_empty(&e->receivers)) {
+    if (!receiver) {
         if (e->deserted) {
             reply_status(t, ST_CANCELLED, 0);
             return;
@@ -515,13 +528,14 @@ static void ipc_call(struct thread *t, const struct slot *slot, word_t tag)
         wait_to_send(e, t);
         return;
     }
+    to = thread_of_wait(receiver);
     status = transfer(t, to, MSG_CALL, slot->badge, &detail);
     if (status != ST_OK) {
         reply_status(t, status, detail);
         return;
     }
     t->send_kind = MSG_CALL;
-    queue_remove(&e->receivers, &to->wait);
+    queue_remove(&e->receivers, receiver);
     begin_call(t, to);
 }
 
@@ -529,13 +543,14 @@ static void ipc_call(struct thread *t, const struct slot *slot, word_t tag)
 static void ipc_send(struct thread *t, const struct slot *slot, word_t tag)
 {
     struct endpoint *e = slot_object(slot);
-    struct thread *to = thread_of_wait(queue_first(&e->receivers));
+    struct qnode *receiver = queue_first(&e->receivers);
+    struct thread *to;
     word_t detail = 0;
     status_t status;
 
     if (!may_send(t, slot, tag))
         return;
-    if (queue_is_empty(&e->receivers)) {
+    if (!receiver) {
         if (e->deserted || (tag & SYS_NONBLOCK)) {
             reply_status(t, tag & SYS_NONBLOCK ? ST_WOULD_BLOCK : ST_CANCELLED, 0);
             return;
@@ -545,9 +560,10 @@ static void ipc_send(struct thread *t, const struct slot *slot, word_t tag)
         wait_to_send(e, t);
         return;
     }
+    to = thread_of_wait(receiver);
     status = transfer(t, to, MSG_SEND, slot->badge, &detail);
     if (status == ST_OK) {
-        queue_remove(&e->receivers, &to->wait);
+        queue_remove(&e->receivers, receiver);
         schedule_ready(to);
     }
     reply_status(t, status, detail);
@@ -588,8 +604,6 @@ static void ipc_recv(struct thread *t, word_t tag)
     t->caller_left = 0;
     if (!deliver_pending_bits(t) && !deliver_first(e, t))
         wait_to_receive(e, t, tag);
-    if (!queue_is_empty(&e->stranded)) /* what it gave back may be its helper's */
-        ipc_help_stranded(e);
 }
 
 /* Check the reply and find its capabilities.  OK: `caps` is full, or the caller's slots are not free

@@ -38,8 +38,8 @@ void ipc_endpoint_died(struct endpoint *e);
  * Cost: the queue's length, in the worst case. */
 struct thread *ipc_helper(const struct endpoint *e);
 
-/* Restore E3: somebody who waits at `e` has a context at hand again. */
-void ipc_help_stranded(struct endpoint *e);
+/* `t`, which is on a queue, has its context at hand again: it may help somebody else (E3). */
+void ipc_context_back(struct thread *t);
 
 /* The caller of `t`, if there is one, hears `status`; what it lent goes back.  `t` is not READY. */
 void ipc_drop_caller(struct thread *t, status_t status);

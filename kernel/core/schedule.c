@@ -124,18 +124,20 @@ static void strand(struct thread *t)
         sched_lend(helper, t);
 }
 
-/* A READY thread without a context takes its home or is stranded.  The thread that entered the
- * kernel does so only when the kernel is left (schedule_pick), since mostly it goes on to receive. */
+/* A thread that lost its context, or never had one, takes its home, so that it can lend it; a READY
+ * one without a home is stranded.  Not RECEIVING threads, which others will lend to; and the thread
+ * that entered the kernel only when the kernel is left (schedule_pick), since mostly it goes on to
+ * receive. */
 static void find_context(struct thread *t)
 {
     struct sched *home;
 
-    if (t == ready.current)
+    if (t->state == THREAD_RECEIVING || (t->state == THREAD_READY && t == ready.current))
         return;
     home = parked_home(t);
     if (home)
         animate(home, t);
-    else if (t->wait.kind == QNODE_OFF)
+    else if (t->state == THREAD_READY && t->wait.kind == QNODE_OFF)
         strand(t);
 }
 
@@ -147,7 +149,8 @@ void schedule_forget_stranded(struct thread *t)
 
 /* ---------------------------------------------------------------------------------------- states */
 
-/* What `t` lent comes back; where it was lent no further, the run queue does not notice. */
+/* What `t` lent comes back; where it was lent no further, the run queue does not notice, and whom it
+ * was taken from is returned. */
 static struct thread *take_back(struct thread *t)
 {
     struct thread *lendee = t->lendee;
@@ -162,13 +165,13 @@ static struct thread *take_back(struct thread *t)
     t->lendee = NULL;
     t->sched = s;
     s->thread = t;
-    return lendee->state == THREAD_READY ? lendee : NULL;
+    return lendee;
 }
 
 /* Lock: any.  Cost: constant, or the length of the chain that `t` began. */
 void schedule_ready(struct thread *t)
 {
-    struct thread *left = t->lendee ? take_back(t) : NULL; /* runs, and without a context */
+    struct thread *left = t->lendee ? take_back(t) : NULL; /* without a context now */
 
     t->state = THREAD_READY;
     if (!t->sched)
@@ -218,8 +221,7 @@ static void fall_back(struct thread *last)
         }
     }
     cut_upwards(last);
-    if (last->state == THREAD_READY)
-        find_context(last);
+    find_context(last);
 }
 
 /* Lock: any.  Cost: the length of the chain. */
@@ -238,6 +240,8 @@ void sched_return(struct thread *t)
     lender->lendee = NULL;
     animate(s, lender);
     fall_back(last);
+    if (lender->wait.kind != QNODE_OFF)
+        ipc_context_back(lender);
 }
 
 /* `t`, which is not to run on it any more, lets go of its context. */

@@ -181,8 +181,6 @@ void thread_halt(struct thread *t)
     ipc_drop_caller(t, ST_CANCELLED);
     t->caller_left = 0;
     sched_detach(t);
-    if (!slot_is_empty(&t->endpoint))
-        ipc_help_stranded(slot_object(&t->endpoint));
 }
 
 /* thread.stop().  Rights: CONTROL.  Lock: alone. */

@@ -43,17 +43,35 @@ static int number_of(const struct thread *t)
     return -1;
 }
 
+/* On the endpoint's queue (in word only: `kind`) and with its context at hand? */
+static bool can_help(int i)
+{
+    return threads[i]->wait.kind == QNODE_SENDER && threads[i]->sched && !threads[i]->lendee;
+}
+
 /* As in ipc.c: somebody SENDING whose context is at hand.  The last stranded thread gets it. */
 struct thread *ipc_helper(const struct endpoint *e)
 {
     assert_ptr_equal(e, endpoint);
     for (int i = 0; i < THREADS; i++) {
-        if (threads[i]->state == THREAD_SENDING && threads[i]->sched && !threads[i]->lendee) {
+        if (can_help(i)) {
             lender[number_of(thread_of_wait(slot_pointer(e->stranded.last)))] = i;
             return threads[i];
         }
     }
     return NULL;
+}
+
+/* As in ipc.c. */
+void ipc_context_back(struct thread *t)
+{
+    struct thread *stranded;
+
+    if (!t->sched || t->lendee || queue_is_empty(&endpoint->stranded))
+        return;
+    stranded = thread_of_wait(queue_first(&endpoint->stranded));
+    lender[number_of(stranded)] = number_of(t);
+    sched_lend(t, stranded);
 }
 
 static bool has_home(int i)
@@ -158,8 +176,12 @@ static void check_all(void)
             any = true;
             best = MAX(best, (unsigned)t->sched->priority);
         }
-        assert_int_equal(t->wait.kind,
-                         t->state == THREAD_READY && !t->sched ? QNODE_STRANDED : QNODE_OFF);
+        if (t->state == THREAD_SENDING)
+            assert_int_equal(t->wait.kind, QNODE_SENDER);
+        else
+            assert_int_equal(t->wait.kind,
+                             t->state == THREAD_READY && !t->sched ? QNODE_STRANDED : QNODE_OFF);
+        assert_true(queue_is_empty(&endpoint->stranded) || !can_help(i));
     }
     for (int i = 0; i < THREADS; i++) {
         if (homes[i] && homes[i]->thread)
@@ -204,6 +226,7 @@ static void do_send(int i)
     if (threads[i]->state != THREAD_READY || !threads[i]->sched)
         return;
     schedule_block(threads[i], THREAD_SENDING);
+    threads[i]->wait.kind = QNODE_SENDER;
     if (queue_is_empty(&endpoint->stranded))
         return;
     stranded = thread_of_wait(queue_first(&endpoint->stranded));
@@ -214,8 +237,8 @@ static void do_send(int i)
 /* Off the endpoint's queue: it helps nobody any more. */
 static void leave_queue(int i)
 {
-    if (threads[i]->state == THREAD_SENDING)
-        threads[i]->state = THREAD_WAITING;
+    if (threads[i]->wait.kind == QNODE_SENDER)
+        threads[i]->wait.kind = QNODE_OFF;
 }
 
 /* Whatever it waits for happens. */

@@ -49,6 +49,15 @@ static inline void fence_i(void)
     __asm__ volatile("fence.i" : : : "memory");
 }
 
+/* What `tp` holds while the kernel runs: the address of this hart's struct hart. */
+static inline void *cpu_hart(void)
+{
+    void *h;
+
+    __asm__("mv %0, tp" : "=r"(h)); /* constant for all of C, so it may be kept and moved */
+    return h;
+}
+
 /* Instructions retired by this hart. */
 static inline u64 cpu_instret(void)
 {
