@@ -187,6 +187,78 @@ static void test_prefetch(void)
        "served.answer: two extents, and what a copy does not cover is zero");
 }
 
+/* Large answers, and answers that take from where they give. */
+static void test_answer_shapes(void)
+{
+    cap_t kept = object, big = make(OBJ_anon, PAGES(1200), 0);
+    struct declaration d = script_declaration();
+    word_t *from = kit_map(big, PAGES(1200), 0, RW), *to, epoch = 1, used;
+    struct message m = {0};
+    struct result r;
+    bool right = true;
+
+    for (word_t i = 0; i < 1200; i++)
+        from[i * 512] = 0xb000 + i;
+    object = make(OBJ_served, PAGES(2000), 9);
+    declare(object, &d);
+    must(q_served_attach(object, s->endpoint), "attach");
+    to = kit_map(object, PAGES(2000), 0, RW);
+    s->answer = SCRIPT_ZERO;
+    s->objects[9] = object;
+    load(to + 512 * 1999);
+
+    r = answer(epoch, MOVE(256), PAGES(400), big, PAGES(300));
+    for (word_t i = 0; i < 256; i++)
+        right = right && load(to + (400 + i) * 512) == 0xb000 + 300 + i &&
+                page_read(big, PAGES(300 + i)).state == 0;
+    ok(r.status == ST_OK && r.value == 256 && right,
+       "served.answer: 256 pages moved at once, across tables on both sides");
+    r = answer(epoch, COPY(PAGES(16)), PAGES(1020), big, PAGES(1000) + 8);
+    for (word_t i = 0; i < 15; i++)
+        right = right && load(to + (1021 + i) * 512 - 1) == 0xb000 + 1001 + i;
+    ok(r.status == ST_OK && r.value == 16 && right,
+       "served.answer: 16 pages copied from a byte offset, across tables");
+
+    for (unsigned i = 0; i < 15; i++) {
+        message_set_word(&m, 1 + 4 * i, i % 2 ? ZERO(1) : MOVE(1));
+        message_set_word(&m, 2 + 4 * i, PAGES(1500 - i));
+        message_set_word(&m, 3 + 4 * i, big);
+        message_set_word(&m, 4 + 4 * i, PAGES(i));
+    }
+    m.words[0] = epoch;
+    r = (struct result){q_operation(object, OP_served_answer, 61, &m), m.words[0]};
+    ok(r.status == ST_OK && r.value == 15 && load(to + 1498 * 512) == 0xb002 &&
+           load(to + 1497 * 512) == 0,
+       "served.answer: fifteen extents in one message");
+
+    r = answer2(epoch, (word_t[]){MOVE(1), PAGES(10), big, PAGES(20)},
+                (word_t[]){MOVE(1), PAGES(11), big, PAGES(20)});
+    ok(r.status == ST_OK && r.value == 1 && load(to + 10 * 512) == 0xb014 &&
+           page_read(object, PAGES(11)).state == 0,
+       "served.answer: a page that is moved twice in one answer goes to the first place");
+
+    used = memory_read(object).resident;
+    r = answer(epoch, MOVE(1), PAGES(12), object, PAGES(10));
+    ok(r.status == ST_OK && r.value == 1 && load(to + 12 * 512) == 0xb014 &&
+           page_read(object, PAGES(10)).state == 0 && memory_read(object).resident == used,
+       "served.answer: a page may move within its object");
+    r = answer(epoch, MOVE(2), PAGES(13), object, PAGES(12));
+    ok(r.status == ST_SOURCE_MISSING || (r.status == ST_OK && r.value <= 2),
+       "served.answer: a range that moves onto itself leaves the object whole");
+    r = answer(epoch, MOVE(1), PAGES(12), object, PAGES(12));
+    ok(r.status == ST_OK && r.value == 0 && load(to + 12 * 512) == 0xb014,
+       "served.answer: a page moved onto itself stays");
+    r = answer(epoch, COPY(PAGE), PAGES(14), object, PAGES(12));
+    ok(r.status == ST_OK && load(to + 14 * 512) == 0xb014,
+       "served.answer: a page may be copied within its object");
+    q_debug_check(kit.debug);
+    kit_unmap(from, PAGES(1200));
+    kit_unmap(to, PAGES(2000));
+    drop(object);
+    drop(big);
+    object = kept;
+}
+
 /* ----------------------------------------------------------------------------------------- tickets */
 
 static void test_tickets(void)
@@ -418,6 +490,7 @@ int main(void)
     pattern = kit_map(source, PAGES(64), 0, RW);
     for (unsigned i = 0; i < 16; i++)
         pattern[i * 512] = 0x5000 + i;
+    s->answer = SCRIPT_ZERO;
     s->source = source;
     view = kit_map(object, PAGES(NPAGES), 0, RW);
     script_settle(s);
@@ -426,6 +499,7 @@ int main(void)
     test_answer_errors();
     test_answer_space();
     test_prefetch();
+    test_answer_shapes();
     test_tickets();
     test_epoch();
     test_answer_and_receive();
