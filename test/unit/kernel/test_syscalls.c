@@ -56,6 +56,7 @@ enum {
     ASPACE,
     MORTAL,
     CHILD = MORTAL, /* a bank below BANK */
+    OTHER_CSPACE,   /* empty: who has it lives on what it is sent */
     THREAD,
     SCHED = THREAD + 8,
     ENDPOINT = SCHED + 6, /* so some threads are passive */
@@ -244,6 +245,9 @@ static void remake(unsigned number)
         type = OBJ_bank;
         bank = BANK;
         a = 200;
+    } else if (number == OTHER_CSPACE) {
+        type = OBJ_cspace;
+        a = 4;
     } else if (number < SCHED) {
         type = OBJ_thread;
     } else if (number < ENDPOINT) {
@@ -266,7 +270,8 @@ static void revive(unsigned number)
     word_t handler = chance(70) ? pick_slot(ENDPOINT, NOTIFICATION) : 0;
     word_t home = chance(80) ? pick_slot(SCHED, ENDPOINT) : 0;
 
-    init_call(number, OP_thread_configure, CSPACE, ASPACE, handler, home);
+    init_call(number, OP_thread_configure, chance(90) ? CSPACE : OTHER_CSPACE, ASPACE, handler,
+              home);
     if (chance(80))
         init_call(number, OP_thread_bind, pick_slot(ENDPOINT, NOTIFICATION), 0, 0, 0);
     if (chance(30))
@@ -277,12 +282,10 @@ static void revive(unsigned number)
 static void serve(unsigned number)
 {
     word_t at = VADDR(number - SERVED);
-    const word_t words[6] = {DECLARE_MAPPABLE,
-                             MAP_READ | MAP_WRITE,
-                             0,
-                             chance(50) ? 0xe8 & ~0x60ul : 1ul << MAPPING_resolve_fault,
-                             16,
-                             0};
+    const word_t wants =
+        1ul << MAPPING_on_mapped | 1ul << MAPPING_on_unmapped | 1ul << MAPPING_resolve_fault;
+    const word_t words[6] = {
+        DECLARE_MAPPABLE, MAP_READ | MAP_WRITE, 0, chance(80) ? wants : 0, 16, 0};
 
     init_call(number, OP_served_attach, chance(90) ? pick_slot(ENDPOINT, NOTIFICATION) : 0, 0, 0,
               0);
@@ -309,7 +312,7 @@ static void init_step(void)
         revive(number);
     else if (slot_type(slot) == OBJ_notification)
         init_call(number, OP_notification_signal, 1 + below(7), 0, 0, 0);
-    else if (slot_type(slot) == OBJ_served)
+    else if (number >= SERVED) /* anon memory refuses the operations of served memory */
         serve(number);
     else if (slot_type(slot) == OBJ_bank && chance(20))
         init_call(number, OP_bank_destroy, 0, 0, 0, 0);
@@ -339,7 +342,9 @@ static void fill_buffer(struct thread *t)
 static struct thread *message(struct thread *t, unsigned kind)
 {
     const word_t words[6] = {below(9), below(9), below(9), below(9), below(9), below(9)};
-    word_t slot = chance(95) ? pick_slot(ENDPOINT, NOTIFICATION) : BANK + below(SLOTS);
+    word_t slot = chance(80)   ? pick_slot(ENDPOINT, NOTIFICATION)
+                  : chance(80) ? pick_slot(FREE, SLOTS)
+                               : BANK + below(SLOTS);
 
     fill_buffer(t);
     return enter(t, any_tag(kind), kind == SYS_REPLY_RECV && chance(90) ? 0 : slot, words);
@@ -347,7 +352,7 @@ static struct thread *message(struct thread *t, unsigned kind)
 
 static struct thread *fault(struct thread *t)
 {
-    u64 address = VADDR(below(2)) + below(SERVED_PAGES + 1) * PAGE_SIZE + below(64);
+    u64 address = VADDR(below(3)) + below(SERVED_PAGES + 1) * PAGE_SIZE + below(64);
     struct thread *next;
 
     t->exit_full = 1;
@@ -438,7 +443,7 @@ static struct thread *program_step(struct thread *t)
     if (n < 89)
         return call(t, pick_slot(NOTIFICATION, SERVED), 1 + below(2), below(4), 0, 0, 0, 0);
     if (n < 92)
-        return enter(t, SYS_YIELD, 0, (const word_t[6]){0});
+        return enter(t, SYS_YIELD + (n == 91), 0, (const word_t[6]){0});
     return meddle(t);
 }
 
