@@ -18,16 +18,25 @@
 
 #define EXTENTS_MAX ((MESSAGE_WORDS - 1) / ANSWER_EXTENT_WORDS)
 
-/* One extent, copied from the message once and then checked. */
+/* One extent, copied from the message once and then checked.  Slots are kept for the first page;
+ * those of the next pages lie behind it, but for a step to another leaf node (next_slot). */
 struct extent {
     unsigned kind;
     status_t status; /* ANSWER_ERROR */
     u64 npages;
     u64 nbytes; /* ANSWER_COPY */
     u64 first;  /* page index in the object */
+    u64 *to;    /* index slot of that page */
     struct memory *source;
     u64 source_offset; /* bytes */
+    u64 *from;         /* ANSWER_MOVE: index slot of the first source page */
 };
+
+/* The slot of page `index`, given that of the page before it. */
+static inline u64 *next_slot(const struct radix *r, u64 *slot, u64 index)
+{
+    return index & (RADIX_ENTRIES - 1) ? slot + 1 : radix_find(r, index);
+}
 
 /* The statuses that a server may hand to whoever waits. */
 static bool is_page_error(word_t status)
@@ -57,11 +66,12 @@ static status_t read_extent(const struct served *s, const struct invocation *inv
     u64 count = what >> ANSWER_COUNT_SHIFT;
     u64 status = what >> ANSWER_STATUS_SHIFT & ANSWER_STATUS_MASK;
 
-    *x = (struct extent){.kind = what & ANSWER_KIND_MASK,
-                         .status = (status_t)status,
-                         .npages = count,
-                         .first = offset >> PAGE_SHIFT,
-                         .source_offset = inv_word(inv, at + 3)};
+    x->kind = what & ANSWER_KIND_MASK;
+    x->status = (status_t)status;
+    x->npages = count;
+    x->first = offset >> PAGE_SHIFT;
+    x->source_offset = inv_word(inv, at + 3);
+    x->from = NULL;
     if (x->kind < ANSWER_MOVE || x->kind > ANSWER_ERROR || (offset & PAGE_MASK) || count == 0)
         return ST_BAD_ARG;
     if (x->kind == ANSWER_COPY) {
@@ -85,61 +95,85 @@ static status_t read_extent(const struct served *s, const struct invocation *inv
     return ST_OK;
 }
 
-/* Are all source pages there, and free to leave where they are to be moved? */
-static bool source_ready(const struct extent *x)
+/* Can every frame of a moving extent leave? */
+static bool frames_ready(struct extent *x)
 {
+    const struct radix *index = &x->source->index;
     u64 first = x->source_offset >> PAGE_SHIFT;
-    u64 last;
+    u64 *slot;
 
-    if (x->kind != ANSWER_MOVE && x->kind != ANSWER_COPY)
-        return true;
-    if (x->kind == ANSWER_MOVE)
-        last = first + x->npages - 1;
-    else if (add_overflows(x->source_offset, x->nbytes - 1, &last))
+    if (!memory_has_frames(x->source) || first >= x->source->npages ||
+        x->npages > x->source->npages - first)
         return false;
-    else
-        last >>= PAGE_SHIFT;
-    if (last >= x->source->npages)
-        return false;
-    for (u64 i = first; i <= last; i++) {
-        if (x->kind == ANSWER_COPY) {
-            if (!x->source->ops->resident_page(x->source, i))
-                return false;
-            continue;
-        }
-        u64 *slot = x->source->index.depth ? radix_find(&x->source->index, i) : NULL;
+    slot = x->from = radix_find(index, first);
+    for (u64 i = 0;;) {
         if (!slot || !is_movable(*slot))
             return false;
+        if (++i == x->npages)
+            return true;
+        slot = next_slot(index, slot, first + i);
     }
+}
+
+/* Can every byte of a copying extent be read? */
+static bool bytes_ready(const struct extent *x)
+{
+    u64 first = x->source_offset >> PAGE_SHIFT, last;
+
+    if (add_overflows(x->source_offset, x->nbytes - 1, &last))
+        return false;
+    last >>= PAGE_SHIFT;
+    if (last >= x->source->npages)
+        return false;
+    for (u64 i = first; i <= last; i++)
+        if (!x->source->ops->resident_page(x->source, i))
+            return false;
     return true;
+}
+
+static bool source_ready(struct extent *x)
+{
+    if (x->kind == ANSWER_MOVE)
+        return frames_ready(x);
+    return x->kind != ANSWER_COPY || bytes_ready(x);
+}
+
+/* The epoch that an answer to this slot must carry. */
+static inline u32 expected_epoch(const struct served *s, u64 slot)
+{
+    if (slot & SLOT_WAITING) {
+        const struct ticket *k = &served_first_waiter(slot)->ticket;
+        if (k->delivered)
+            return k->epoch;
+    }
+    return s->memory.epoch;
 }
 
 /* Check the places of an extent: index nodes exist afterwards, epochs agree, and *need grows by the
  * pages that the object's bank will pay for anew. */
-static status_t check_places(struct served *s, const struct extent *x, word_t epoch, u64 *need)
+static status_t check_places(struct served *s, struct extent *x, struct bank *bank, word_t epoch,
+                             u64 *need)
 {
-    struct bank *bank = object_bank(&s->memory.object);
+    struct radix *index = &s->memory.index;
+    u64 *to = NULL, *from = x->from;
 
     for (u64 i = 0; i < x->npages; i++) {
-        u64 *slot = radix_make(&s->memory.index, x->first + i, bank);
-        u32 expected = s->memory.epoch;
-
-        if (!slot)
+        if (i == 0 || ((x->first + i) & (RADIX_ENTRIES - 1)) == 0)
+            to = radix_make(index, x->first + i, bank);
+        else
+            to++;
+        if (!to)
             return ST_NO_SPACE;
-        if (*slot & SLOT_WAITING) {
-            const struct ticket *k = &served_first_waiter(*slot)->ticket;
-            if (k->delivered)
-                expected = k->epoch;
-        }
-        if (epoch != expected)
+        if (i == 0)
+            x->to = to;
+        else if (from)
+            from = next_slot(&x->source->index, from, (x->source_offset >> PAGE_SHIFT) + i);
+        if (epoch != expected_epoch(s, *to))
             return ST_STALE;
-        if ((*slot & SLOT_RESIDENT) || x->kind == ANSWER_ERROR)
+        if ((*to & SLOT_RESIDENT) || x->kind == ANSWER_ERROR)
             continue;
-        if (x->kind == ANSWER_MOVE) {
-            u64 from = *radix_find(&x->source->index, (x->source_offset >> PAGE_SHIFT) + i);
-            if (frame_payer(frame_of(paddr(from & ~SLOT_BITS))) == bank)
-                continue;
-        }
+        if (from && frame_payer(frame_of(paddr(*from & ~SLOT_BITS))) == bank)
+            continue;
         ++*need;
     }
     return ST_OK;
@@ -166,9 +200,8 @@ static void copy_bytes(void *to, struct memory *source, u64 offset, u64 n)
 
 /* The frame leaves its object and every page table; NULL if an earlier page of this same answer
  * took it.  The bank has room. */
-static struct frame *take_frame(struct memory *source, u64 index, struct bank *payer)
+static struct frame *take_frame(struct memory *source, u64 *slot, struct bank *payer)
 {
-    u64 *slot = radix_find(&source->index, index);
     struct frame *f;
     bool moved;
 
@@ -184,51 +217,62 @@ static struct frame *take_frame(struct memory *source, u64 index, struct bank *p
     return f;
 }
 
-/* The frame for page `i` of an extent; the bank has room for it. */
+/* A new frame with the bytes of page `i` of an extent; the bank has room for it. */
 static struct frame *make_frame(const struct extent *x, u64 i, struct bank *bank)
 {
-    struct frame *f;
+    struct frame *f = bank_frame_alloc(bank, 0);
+    u64 done = i << PAGE_SHIFT;
 
-    if (x->kind == ANSWER_MOVE)
-        return take_frame(x->source, (x->source_offset >> PAGE_SHIFT) + i, bank);
-    f = bank_frame_alloc(bank, 0);
     assert(f);
-    if (x->kind == ANSWER_ZERO) {
+    if (x->kind == ANSWER_ZERO)
         page_zero(frame_kva(f));
-    } else {
-        u64 done = i << PAGE_SHIFT;
+    else
         copy_bytes(frame_kva(f), x->source, x->source_offset + done,
                    MIN(x->nbytes - done, PAGE_SIZE));
-    }
     return f;
 }
 
-/* Do one page; returns 1 if it was taken, 0 if a page was there already (it is kept, and a frame
- * offered stays with its sender) or there was nobody to hear an error. */
-static unsigned answer_page(struct served *s, const struct extent *x, u64 i)
+/* Do page `i`, whose slot is `to`; returns 1 if it was taken, 0 if a page was there already (it is
+ * kept, and a frame offered stays with its sender) or there was nobody to hear an error. */
+static unsigned answer_page(struct served *s, const struct extent *x, struct bank *bank, u64 i,
+                            u64 *to, u64 *from)
 {
-    struct memory *m = &s->memory;
-    u64 *slot = radix_find(&m->index, x->first + i);
     struct thread *first = NULL;
     struct frame *f;
 
-    if (*slot & SLOT_RESIDENT)
+    if (*to & SLOT_RESIDENT)
         return 0;
     if (x->kind == ANSWER_ERROR) {
-        if (!(*slot & SLOT_WAITING))
+        if (!(*to & SLOT_WAITING))
             return 0;
-        fault_wake_error(served_close_ticket(s, slot), x->status);
+        fault_wake_error(served_close_ticket(s, to), x->status);
         return 1;
     }
-    f = make_frame(x, i, object_bank(&m->object));
+    f = from ? take_frame(x->source, from, bank) : make_frame(x, i, bank);
     if (!f)
         return 0;
-    if (*slot & SLOT_WAITING)
-        first = served_close_ticket(s, slot);
-    memory_install(m, slot, x->first + i, f);
+    if (*to & SLOT_WAITING)
+        first = served_close_ticket(s, to);
+    memory_install(&s->memory, to, x->first + i, f);
     if (first)
-        fault_wake_resident(first, *slot);
+        fault_wake_resident(first, *to);
     return 1;
+}
+
+/* Do an extent; returns the pages taken. */
+static u64 answer_extent(struct served *s, const struct extent *x, struct bank *bank)
+{
+    u64 *to = x->to, *from = x->from;
+    u64 taken = 0;
+
+    for (u64 i = 0;;) {
+        taken += answer_page(s, x, bank, i, to, from);
+        if (++i == x->npages)
+            return taken;
+        to = next_slot(&s->memory.index, to, x->first + i);
+        if (from)
+            from = next_slot(&x->source->index, from, (x->source_offset >> PAGE_SHIFT) + i);
+    }
 }
 
 status_t answer_invoke(struct served *s, struct invocation *inv)
@@ -246,7 +290,7 @@ status_t answer_invoke(struct served *s, struct invocation *inv)
         if (status == ST_OK && !source_ready(&extents[k]))
             status = ST_SOURCE_MISSING;
         if (status == ST_OK)
-            status = check_places(s, &extents[k], epoch, &need);
+            status = check_places(s, &extents[k], bank, epoch, &need);
         if (status == ST_STALE)
             return inv_fail(inv, status, s->memory.epoch);
         if (status == ST_NO_SPACE)
@@ -258,8 +302,7 @@ status_t answer_invoke(struct served *s, struct invocation *inv)
         return inv_fail(inv, ST_NO_SPACE, bank->limit - bank->used);
 
     for (unsigned k = 0; k < n; k++)
-        for (u64 i = 0; i < extents[k].npages; i++)
-            taken += answer_page(s, &extents[k], i);
+        taken += answer_extent(s, &extents[k], bank);
     inv_result(inv, taken);
     return ST_OK;
 }

@@ -49,14 +49,6 @@ void object_init(struct object *o, struct bank *bank, enum object_type type, u32
     slot_make_origin(&o->origin, bank ? &bank->object.origin : NULL, o, type);
 }
 
-/* Lock: shared. */
-struct bank *object_bank(const struct object *o)
-{
-    if (o->origin.parent == 0)
-        return NULL;
-    return slot_object(slot_from_number(o->origin.parent));
-}
-
 static struct object *object_from_number(u32 number)
 {
     return container_of(slot_from_number(number), struct object, origin);

@@ -63,7 +63,10 @@ const char *object_type_name(unsigned type);
 void object_init(struct object *o, struct bank *bank, enum object_type type, u32 size);
 
 /* The bank that paid for the object: the holder of its origin's parent. */
-struct bank *object_bank(const struct object *o);
+static inline struct bank *object_bank(const struct object *o)
+{
+    return o->origin.parent ? slot_object(slot_from_number(o->origin.parent)) : NULL;
+}
 
 /* Queue an object whose last capability is gone; object_reap destroys what is queued. */
 void object_doom(struct object *o);

@@ -23,7 +23,7 @@
 #define OPERATIONS_BASE "lib/abi/memory.def"
 #include "kernel/core/operations.h"
 
-#define WINDOW_PAGES 16 /* how far resolve_fault looks for missing pages behind the one asked for */
+#define WINDOW_PAGES 16ul /* how far resolve_fault looks for missing pages behind the one asked for */
 
 static struct endpoint *served_endpoint(const struct served *s)
 {
@@ -281,14 +281,19 @@ static void deliver_event(struct served *s, struct event *e, struct thread *rece
         e->node.spare[0] = EVENT_HEARD;
 }
 
-/* End of the run of missing pages that the server may fill: inside the mapping and the object. */
+/* End of the run of missing pages that the server may fill: inside the mapping, the object and the
+ * index leaf, where one pointer reaches them all. */
 static u64 missing_window(const struct memory *m, const struct ticket *k)
 {
     const struct region *r = k->region;
     u64 last = r->first_page + ((r->end - r->start) >> PAGE_SHIFT);
-    u64 limit = MIN(MIN(last, m->npages), k->index + WINDOW_PAGES);
+    u64 left = MIN(MIN(last, m->npages) - k->index, RADIX_ENTRIES - k->index % RADIX_ENTRIES);
+    u64 n = 1;
 
-    return radix_next_used(&m->index, k->index + 1, limit);
+    left = MIN(left, WINDOW_PAGES);
+    while (n < left && k->slot[n] == 0)
+        n++;
+    return k->index + n;
 }
 
 static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver)
