@@ -379,7 +379,8 @@ static void wait_to_send(struct endpoint *e, struct thread *t)
     help_stranded(e);
 }
 
-static struct thread *take_receiver(struct endpoint *e)
+/* Lock: any. */
+struct thread *ipc_take_receiver(struct endpoint *e)
 {
     struct qnode *n = queue_first(&e->receivers);
 
@@ -400,7 +401,7 @@ void ipc_object_has_news(struct served *s)
     if (s->node.kind == QNODE_OFF)
         queue_push(&e->senders, &s->node, QNODE_SERVED);
     /* Nothing but this object can be on the queue while receivers wait (E1), so nothing fails. */
-    while (!queue_is_empty(&e->senders) && (to = take_receiver(e)) != NULL)
+    while (!queue_is_empty(&e->senders) && (to = ipc_take_receiver(e)) != NULL)
         deliver_first(e, to);
     help_stranded(e);
 }
@@ -422,7 +423,7 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
         return;
     }
     t->send_badge = t->handler.badge;
-    to = take_receiver(e);
+    to = ipc_take_receiver(e);
     if (to)
         deliver_thread(t, to);
     else

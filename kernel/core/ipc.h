@@ -24,6 +24,10 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
 struct served;
 void ipc_object_has_news(struct served *s);
 
+/* A thread that waits to receive at `e`, taken off its queue (still RECEIVING: the caller makes it
+ * READY or lends to it); NULL: none waits. */
+struct thread *ipc_take_receiver(struct endpoint *e);
+
 /* Take a waiting thread out of whatever it waits for, without waking it (kill, unbind): endpoint
  * queues, notification, ticket, reply.  State is left to the caller. */
 void ipc_cancel(struct thread *t);

@@ -163,7 +163,11 @@ struct thread *served_close_ticket(struct served *s, u64 *slot)
     return first;
 }
 
-/* Lock: shared.  The page is not there: wait for the server, alone or with those who wait already. */
+static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver);
+
+/* Lock: shared.  The page is not there: wait for the server, alone or with those who wait already.
+ * If nothing older is to be told and a server waits, it hears at once: no queue is touched, and the
+ * context that is lent never leaves the run queue. */
 static enum resolve_result served_resolve_fault(struct memory *m, const struct access *access,
                                                 const struct fault_place *place, status_t *status,
                                                 u64 *paddr_out)
@@ -171,6 +175,7 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
     struct served *s = served_of(m);
     struct thread *t = place->thread;
     struct endpoint *e = served_endpoint(s);
+    struct thread *receiver;
 
     (void)paddr_out;
     if (!e || e->bound == 0) {
@@ -178,25 +183,33 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
         return RESOLVE_ERROR;
     }
 
-    t->ticket = (struct ticket){
-        .object = m,
-        .index = place->index,
-        .slot = place->slot,
-        .pte = place->pte,
-        .region = place->region,
-        .vaddr = access->vaddr,
-        .access = access->op,
-    };
-    schedule_block(t, THREAD_FAULTING);
+    t->ticket.object = m;
+    t->ticket.index = place->index;
+    t->ticket.slot = place->slot;
+    t->ticket.pte = place->pte;
+    t->ticket.region = place->region;
+    t->ticket.vaddr = access->vaddr;
+    t->ticket.access = access->op;
+    t->ticket.delivered = 0;
+    t->ticket.next_waiter = 0;
     if (*place->slot & SLOT_WAITING) {
         struct thread *first = served_first_waiter(*place->slot);
+        schedule_block(t, THREAD_FAULTING);
         t->ticket.next_waiter = first->ticket.next_waiter;
         first->ticket.next_waiter = slot_number(t);
         return RESOLVE_PENDING;
     }
     *place->slot = paddr_from_kva(t).addr | SLOT_WAITING;
-    t->ticket.epoch = m->epoch;
     open_add(s, t);
+    if (queue_is_empty(&s->queue) && (receiver = ipc_take_receiver(e))) {
+        t->state = THREAD_FAULTING;
+        t->ticket.sequence = ++s->sequence;
+        deliver_ticket(s, t, receiver);
+        receiver->regs[29] = receiver->taken;
+        sched_lend(t, receiver);
+        return RESOLVE_PENDING;
+    }
+    schedule_block(t, THREAD_FAULTING);
     queue_news(s, &t->wait, QNODE_TICKET, &t->ticket.sequence);
     return RESOLVE_PENDING;
 }
