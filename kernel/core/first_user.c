@@ -32,22 +32,33 @@ static struct slot *give(struct cspace *c, unsigned number, struct object *o, un
     return slot;
 }
 
+/* One page, from offset `start` of an object on, which holds `bytes` at [at, end) and zeros. */
+static void fill_page(void *page, const u8 *bytes, u64 start, u64 at, u64 end)
+{
+    u64 from = MAX(start, at), to = MIN(start + PAGE_SIZE, end);
+
+    if (to == from + PAGE_SIZE && is_aligned((u64)(bytes + (from - at)), sizeof(u64))) {
+        page_copy(page, bytes + (from - at));
+        return;
+    }
+    page_zero(page);
+    if (from < to)
+        memcpy((u8 *)page + (from - start), bytes + (from - at), to - from);
+}
+
 /* An anon object that holds a copy of `n` bytes, `size` long in all. */
 static struct memory *anon_with(struct bank *bank, u64 size, u64 at, const void *bytes, u64 n)
 {
     struct memory *m = anon_boot(bank, size);
 
     for (u64 page = 0; page < m->npages; page++) {
-        u64 start = page << PAGE_SHIFT, end = start + PAGE_SIZE;
-        u64 from = MAX(start, at), to = MIN(end, at + n);
+        u64 start = page << PAGE_SHIFT;
         u64 *slot = radix_make(&m->index, page, bank);
         struct frame *f = bank_frame_alloc(bank, 0);
 
         if (!slot || !f)
             panic("no memory for the first program");
-        page_zero(frame_kva(f));
-        if (from < to)
-            memcpy((u8 *)frame_kva(f) + (from - start), (const u8 *)bytes + (from - at), to - from);
+        fill_page(frame_kva(f), bytes, start, at, at + n);
         memory_install(m, slot, page, f);
     }
     return m;

@@ -15,16 +15,6 @@
 
 /* ------------------------------------------------------------------------------------- arguments */
 
-/* Words beyond the message read as 0.  Lock: any. */
-word_t inv_word(const struct invocation *inv, unsigned i)
-{
-    if (i >= inv->nwords)
-        return 0;
-    if (i < MESSAGE_REGISTERS)
-        return inv->thread->regs[10 + i];
-    return *(volatile word_t *)&inv->thread->buffer->words[i];
-}
-
 static struct slot *caller_slot(const struct invocation *inv, word_t number)
 {
     return cspace_slot(slot_object(&inv->thread->cspace), number);

@@ -14,14 +14,14 @@
 #include "kernel/object/thread.h"
 
 struct invocation {
-    struct thread *thread;   /* who asks */
-    struct slot *slot;       /* the invoked capability; copy its badge before anything deletes it */
-    unsigned nwords;         /* words in the message */
+    struct thread *thread; /* who asks */
+    struct slot *slot;     /* the invoked capability; copy its badge before anything deletes it */
+    unsigned nwords;       /* words in the message */
     word_t tag;
-    word_t results[16];      /* word 0.. of the reply; beyond 6 go to the buffer */
+    word_t results[16]; /* word 0.. of the reply; beyond 6 go to the buffer */
     unsigned nresults;
-    word_t detail;           /* of an error */
-    bool no_reply;           /* the caller waits, runs elsewhere or is gone: write nothing */
+    word_t detail; /* of an error */
+    bool no_reply; /* the caller waits, runs elsewhere or is gone: write nothing */
 };
 
 typedef status_t operation_fn(struct object *o, struct invocation *inv);
@@ -47,8 +47,16 @@ struct operation_table {
     unsigned nerrors;
 };
 
-/* Message word i of the invocation, from registers or the buffer; each word is read once. */
-word_t inv_word(const struct invocation *inv, unsigned i);
+/* Message word i of the invocation, from registers or the buffer; 0 beyond the message.  A word of the
+ * buffer can change at any time, so each is read once.  Lock: any. */
+static inline word_t inv_word(const struct invocation *inv, unsigned i)
+{
+    if (i >= inv->nwords)
+        return 0;
+    if (i < MESSAGE_REGISTERS)
+        return inv->thread->regs[10 + i];
+    return *(volatile word_t *)&inv->thread->buffer->words[i];
+}
 
 /* Report an error: `return inv_fail(inv, ST_BAD_ARG, 2);` */
 static inline status_t inv_fail(struct invocation *inv, status_t status, word_t detail)

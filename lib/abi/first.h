@@ -17,7 +17,7 @@
 #define FIRST_DEVICE_TREE 11 /* anon: a copy of the device-tree blob */
 #define FIRST_INITRD      12 /* phys: a further archive, if the boot loader gave one */
 
-#define FIRST_CSPACE_BITS 12
+#define FIRST_CSPACE_BITS 10
 #define FIRST_PRIORITY    20
 #define FIRST_STACK_TOP   0x3f00000000
 #define FIRST_STACK_BYTES 0x10000
