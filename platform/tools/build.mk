@@ -40,6 +40,12 @@ KERNEL_FLAGS := $(KERNEL_MACHINE) -fno-pic -ffreestanding -fno-omit-frame-pointe
 	-DCONFIG_DEBUG=$(DEBUG) -I. -I$(ARCH_DIR)
 KERNEL_LINK := $(KERNEL_MACHINE) -nostdlib -static -Wl,--build-id=none -T $(ARCH_DIR)/kernel.ld
 
+# What runs once, or never if all goes well, is compiled for size.
+KERNEL_COLD := $(patsubst %,$(OUT)/kernel/%.o,kernel/core/boot kernel/core/panic kernel/core/report \
+	kernel/core/first_user kernel/core/ranges kernel/core/console lib/base/elf lib/base/fdt_walk \
+	lib/base/machine lib/base/cpio lib/base/text)
+$(KERNEL_COLD): KERNEL_FLAGS += -Os
+
 # Entered from assembly only, which has no frame to walk back to.
 $(OUT)/kernel/kernel/core/fastpath%.o: KERNEL_FLAGS += -fomit-frame-pointer
 # The loops of memcpy and memset must not become calls of memcpy and memset.
