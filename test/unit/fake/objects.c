@@ -4,7 +4,7 @@
  * kernel/object.
  *
  * All are weak: linking the real file, or a definition in the test, takes their place.  Message
- * words come from fake_words, the caller's cspace is fake_cspace.
+ * words lie in the calling thread's block and fake_buffer, the caller's cspace is fake_cspace.
  */
 #include "test/unit/fake/objects.h"
 
@@ -14,7 +14,8 @@
 
 #define WEAK __attribute__((weak))
 
-word_t fake_words[MESSAGE_WORDS];
+static struct thread_buffer fake_buffer;
+static struct thread fake_caller; /* where the test names none */
 struct cspace *fake_cspace;
 
 #define OBJECT(number, name, text) WEAK const struct object_ops name##_ops = {0};
@@ -41,12 +42,6 @@ struct cspace *fake_cspace;
 #define SLOT_PLACE_10 HOOK
 #include "kernel/object/slot_places.def"
 #undef SLOT_PLACE
-
-WEAK word_t inv_word(const struct invocation *inv, unsigned i)
-{
-    (void)inv;
-    return fake_words[i];
-}
 
 WEAK struct slot *inv_lookup(const struct invocation *inv, word_t number)
 {
@@ -83,8 +78,17 @@ status_t fake_invoke(struct object *o, unsigned operation, struct invocation *in
 {
     const struct operation_table *table = object_ops_of(o->type)->operations;
 
-    for (unsigned i = 0; i < MESSAGE_WORDS; i++)
-        fake_words[i] = i < nwords ? words[i] : 0xdeadul << 40;
+    if (!inv->thread)
+        inv->thread = &fake_caller;
+    inv->thread->buffer = &fake_buffer;
+    for (unsigned i = 0; i < MESSAGE_WORDS; i++) {
+        word_t word = i < nwords ? words[i] : 0xdeadul << 40;
+
+        if (i < MESSAGE_REGISTERS)
+            inv->thread->regs[10 + i] = word;
+        else
+            fake_buffer.words[i] = word;
+    }
     inv->nwords = nwords;
     inv->nresults = 0;
     inv->detail = 0;
