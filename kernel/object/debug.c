@@ -15,6 +15,7 @@
 #include "kernel/core/schedule.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/memory.h"
+#include "kernel/object/thread.h"
 
 #define OPERATIONS_OF   debug
 #define OPERATIONS_FILE "lib/abi/debug.def"
@@ -29,6 +30,7 @@ static status_t debug_write(struct object *o, struct invocation *inv)
     if (nbytes > room)
         return inv_fail(inv, ST_BAD_ARG, room);
 
+    kernel_counters.console_writes++;
     for (u64 i = 0; i < nbytes; i += 8) {
         word_t word = inv_word(inv, 1 + i / 8);
         for (u64 k = i; k < nbytes && k < i + 8; k++, word >>= 8)
@@ -149,6 +151,45 @@ static status_t debug_mapping_info(struct object *o, struct invocation *inv)
     inv_result(inv, info.is_shared);
     inv_result(inv, info.attribute);
     inv_result(inv, info.paddr);
+    return ST_OK;
+}
+
+/* The thread that comes after `n` others in the tree below the first bank; NULL: there are fewer. */
+static const struct thread *nth_thread(const struct object *o, u64 n)
+{
+    const struct slot *top = &object_bank(o)->object.origin;
+
+    for (const struct slot *s = top; s; s = slot_walk_next(top, s)) {
+        const struct object *at = slot_object(s);
+
+        if (slot_place(s) == PLACE_ORIGIN && at->type == OBJ_thread && n-- == 0)
+            return container_of(at, const struct thread, object);
+    }
+    return NULL;
+}
+
+/* debug.thread.  Rights: QUERY.  Lock: alone. */
+static status_t debug_thread(struct object *o, struct invocation *inv)
+{
+    const struct thread *t = nth_thread(o, inv_word(inv, 0));
+    word_t owner[OWNER_NAME_BYTES / 8] = {0};
+    u64 offset = 0;
+
+    if (!t)
+        return ST_OK;
+    if (t->state == THREAD_FAULTING) {
+        offset = t->ticket.index << PAGE_SHIFT;
+        t->ticket.object->ops->mmap_owner_name(t->ticket.object, (char *)owner);
+    }
+    inv_result(inv, t->object.serial);
+    inv_result(inv, t->state);
+    inv_result(inv, t->name[0]);
+    inv_result(inv, t->name[1]);
+    inv_result(inv, t->regs[0]);
+    inv_result(inv, t->state == THREAD_FAULTING ? t->ticket.vaddr : t->stop_address);
+    inv_result(inv, offset);
+    for (unsigned i = 0; i < ARRAY_SIZE(owner); i++)
+        inv_result(inv, owner[i]);
     return ST_OK;
 }
 
