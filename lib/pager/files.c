@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A file pager for the files of a cpio archive; see files.h. */
+/* A file pager for the files of cpio archives; see files.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static void resolve_fault(struct pager_object *o, const struct pager_access *acc
         nbytes = PAGE;
     if (nbytes > o->size - map->offset)
         nbytes = o->size - map->offset;
-    answer_copy(answer, files.archive, served_file_of(o)->start + map->offset, nbytes);
+    answer_copy(answer, served_file_of(o)->archive->object, served_file_of(o)->start + map->offset,
+                nbytes);
     if (files.verbose)
         printf("%s: %s of '%s' at %#lx, client %lu, pc %#lx: %lu bytes\n", env_name(),
                verbs[access->op & 3], o->name, map->offset, map->badge, access->pc, nbytes);
@@ -77,20 +78,31 @@ static struct served_file *find_opened(const char *name)
     return NULL;
 }
 
-/* Look a file of the archive up and make its object. */
+/* The first archive that has a file of that name, or NULL. */
+static const struct files_archive *find_file(const char *name, struct cpio_entry *entry)
+{
+    for (unsigned i = 0; i < files.narchives; i++)
+        if (cpio_find(&files.archives[i].cpio, name, entry) == CPIO_OK && cpio_is_file(entry))
+            return &files.archives[i];
+    return NULL;
+}
+
+/* Look a file up and make its object. */
 static status_t open_first(const char *name, struct served_file **out)
 {
     struct served_file *file = &files.opened[files.nopened];
+    const struct files_archive *archive;
     struct cpio_entry entry;
     status_t status;
 
-    if (cpio_find(&files.cpio, name, &entry) != CPIO_OK || !cpio_is_file(&entry) ||
-        entry.size_bytes == 0)
+    archive = find_file(name, &entry);
+    if (!archive || entry.size_bytes == 0)
         return ST_NOT_FOUND;
     if (files.nopened == FILES_MAX)
         return ST_LIMIT;
     memset(file, 0, sizeof *file);
     strcpy(file->name, name);
+    file->archive = archive;
     file->start = entry.offset;
     file->object = (struct pager_object){.ops = file_ops,
                                          .size = entry.size_bytes,
@@ -104,58 +116,66 @@ static status_t open_first(const char *name, struct served_file **out)
     return status;
 }
 
-/*
- * FILE_OPEN: the reply carries a copy of the object's capability without OWN, badged with the
- * client's number, by which the pager later tells whose mapping it hears of.  The copy passes
- * through one slot of ours, emptied before its next use; the client's is a child of it and stays.
- */
+/* FILE_OPEN: the client gets the object without OWN. */
 static void serve_open(struct message *m, const char *name, word_t client)
 {
-    static cap_t passing;
     struct served_file *file = find_opened(name);
     status_t status = file ? ST_OK : open_first(name, &file);
-    struct result copy;
 
-    if (status == ST_OK) {
-        slot_free(passing);
-        copy = cap_mint(file->object.cap, MEMORY_READ | MEMORY_EXEC, client);
-        passing = copy.status == ST_OK ? copy.value : 0;
-        status = copy.status;
-    }
-    if (status != ST_OK) {
+    if (status == ST_OK)
+        file_reply_open(m, &file->object, MEMORY_READ | MEMORY_EXEC, client);
+    else
         message_prepare(m, status, 0, 0);
-        return;
+}
+
+/* Is the file shown already, from an archive before this one? */
+static bool is_replaced(const struct files_archive *archive, const char *name)
+{
+    struct cpio_entry entry;
+
+    return find_file(name, &entry) != archive;
+}
+
+/* FILE_LIST: the files of all archives, each name once. */
+static void serve_list(struct message *m, word_t index)
+{
+    struct cpio_entry entry;
+
+    for (unsigned i = 0; i < files.narchives; i++) {
+        const struct files_archive *archive = &files.archives[i];
+
+        entry = (struct cpio_entry){0};
+        while (cpio_next(&archive->cpio, &entry) == CPIO_OK) {
+            if (!cpio_is_file(&entry) || is_replaced(archive, entry.name))
+                continue;
+            if (index-- > 0)
+                continue;
+            file_reply_list(m, entry.name, entry.size_bytes);
+            return;
+        }
     }
-    sys_buffer()->send[0] = passing;
-    m->words[0] = file->object.size;
-    message_prepare(m, ST_OK, 1, 1);
+    message_prepare(m, ST_NOT_FOUND, 0, 0);
 }
 
 static void serve_statistics(struct message *m, const char *name)
 {
     struct served_file *file = find_opened(name);
-    struct pager_statistics *s;
 
-    if (!file) {
+    if (file)
+        file_reply_statistics(m, &file->object);
+    else
         message_prepare(m, ST_NOT_FOUND, 0, 0);
-        return;
-    }
-    s = &file->object.statistics;
-    message_prepare(m, ST_OK, message_put_bytes(m, 0, s, sizeof *s), 0);
 }
 
 static void serve_message(struct message *m)
 {
-    char name[FILE_NAME_BYTES + 1] = "";
-    unsigned nwords = message_nwords(m);
+    char name[FILE_NAME_BYTES + 1];
 
-    if (nwords < 1 || m->words[0] > FILE_NAME_BYTES ||
-        m->words[0] > (nwords - 1) * sizeof(word_t)) {
+    if (message_label(m) == FILE_LIST)
+        serve_list(m, message_nwords(m) ? m->words[0] : 0);
+    else if (file_request(m, name) != ST_OK)
         message_prepare(m, ST_BAD_LENGTH, 0, 0);
-        return;
-    }
-    message_get_bytes(m, 1, name, m->words[0]);
-    if (message_label(m) == FILE_OPEN)
+    else if (message_label(m) == FILE_OPEN)
         serve_open(m, name, m->badge);
     else if (message_label(m) == FILE_STATISTICS)
         serve_statistics(m, name);
@@ -165,12 +185,27 @@ static void serve_message(struct message *m)
 
 /* ---- Start ------------------------------------------------------------------------------------*/
 
-int files_start(int argc, char **argv)
+static void add_archive(cap_t object, const char *what)
 {
+    struct files_archive *archive = &files.archives[files.narchives++];
     struct message m = {.words = {0}};
     enum cpio_error error;
-    int left = 1;
     word_t nbytes;
+
+    archive->object = object;
+    if (q_operation(object, OP_memory_query, 0, &m) != ST_OK)
+        fatal("'%s' is no memory object", what);
+    nbytes = m.words[0];
+    error = cpio_open(&archive->cpio,
+                      (void *)need(map_anywhere(object, 0, nbytes, MAP_READ), "mapping an archive"),
+                      nbytes);
+    if (error != CPIO_OK)
+        fatal("'%s': %s", what, cpio_error_text(error));
+}
+
+int files_start(int argc, char **argv)
+{
+    int left = 1;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "verbose") == 0)
@@ -182,18 +217,11 @@ int files_start(int argc, char **argv)
     }
     if (files.ahead < 1 || files.ahead > ANSWER_MAX_COPY)
         fatal("ahead=%lu cannot be: 1 to %d pages", files.ahead, ANSWER_MAX_COPY);
-    files.archive = env_cap("bundle");
-    if (files.archive == 0)
+    if (env_cap("bundle") == 0)
         fatal("was given no capability called 'bundle'");
-    if (q_operation(files.archive, OP_memory_query, 0, &m) != ST_OK)
-        fatal("'bundle' is no memory object");
-    nbytes = m.words[0];
-    error = cpio_open(
-        &files.cpio,
-        (void *)need(map_anywhere(files.archive, 0, nbytes, MAP_READ), "mapping the bundle"),
-        nbytes);
-    if (error != CPIO_OK)
-        fatal("the bundle: %s", cpio_error_text(error));
+    if (env_cap("initrd"))
+        add_archive(env_cap("initrd"), "initrd");
+    add_archive(env_cap("bundle"), "bundle");
     return left;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file pager for the files of a cpio archive: what user/pager/file is, and what user/pager/flip
+ * A file pager for the files of cpio archives: what user/pager/file is, and what user/pager/flip
  * changes one thing of.
  *
  * One served object for each file that was opened.  A missing page is answered by a copy from the
@@ -14,18 +14,25 @@
 
 #define FILES_MAX 32 /* files open at a time */
 
+/* Where files are looked for: the archive that ADD=file added, if any, then the boot bundle. */
+struct files_archive {
+    cap_t object;     /* memory object of the archive, right READ */
+    struct cpio cpio; /* the archive, mapped */
+};
+
 /* A file that was opened. */
 struct served_file {
     struct pager_object object; /* first, so that a member of the table finds the file */
     char name[FILE_NAME_BYTES + 1];
+    const struct files_archive *archive;
     word_t start; /* of its bytes in the archive's memory object */
 };
 
 struct files {
-    cap_t archive;    /* memory object of the archive, right READ */
-    word_t ahead;     /* pages to supply with each answer, 1 to 16 */
-    bool verbose;     /* print a line for each event */
-    struct cpio cpio; /* the archive, mapped */
+    word_t ahead; /* pages to supply with each answer, 1 to 16 */
+    bool verbose; /* print a line for each event */
+    unsigned narchives;
+    struct files_archive archives[2];
     unsigned nopened;
     struct served_file opened[FILES_MAX];
 };
@@ -33,8 +40,8 @@ struct files {
 /* The one server of the program. */
 extern struct files files;
 
-/* Find the archive behind the capability called "bundle", map it to read its headers, and take
- * `verbose` and `ahead=n` from the arguments; ends the program where that cannot be done.  Returns
+/* Find the archives behind the capabilities called "initrd" (may be missing) and "bundle", map them
+ * to read their headers, and take `verbose` and `ahead=n` from the arguments; ends the program where that cannot be done.  Returns
  * the number of arguments that are left, moved to the front of argv. */
 int files_start(int argc, char **argv);
 

@@ -30,7 +30,7 @@ static void resolve_fault(struct pager_object *o, const struct pager_access *acc
         files_ops.resolve_fault(o, access, map, answer);
         return;
     }
-    memcpy(window, files.cpio.base + served_file_of(o)->start + map->offset,
+    memcpy(window, served_file_of(o)->archive->cpio.base + served_file_of(o)->start + map->offset,
            nbytes < PAGE ? nbytes : PAGE);
     window[in_page] ^= 0xff;
     answer_move(answer, scratch, 0, 1);
