@@ -28,6 +28,7 @@ enum ns16550_register {
 #define NS16550_IIR_NONE      0x01 /* no interrupt */
 #define NS16550_IIR_WHY       0x0f
 #define NS16550_IIR_BUSY      0x07
+#define NS16550_IIR_FIFOS     0xc0 /* both set: the FIFOs of 16 bytes are in use */
 #define NS16550_FCR_ENABLE    0x01
 #define NS16550_MCR_OUT2      0x08 /* lets the interrupt out, on PC descendants */
 #define NS16550_LSR_RECEIVED  0x01

@@ -2,8 +2,8 @@
 /*
  * What the files of init share: the programs of the system, and the bundle they come from.
  *
- * main.c boots and serves, system.c turns the system description into running programs, report.c
- * prints what stopped one.
+ * main.c boots and serves, system.c turns the system description into running programs, console.c
+ * hands their output on, manage.c answers whoever may look at programs and end them.
  */
 #ifndef QUIRE_INIT_INIT_H
 #define QUIRE_INIT_INIT_H
@@ -11,7 +11,9 @@
 #include "lib/abi/first.h"
 #include "lib/base/cpio.h"
 #include "lib/base/fdt.h"
+#include "lib/base/machine.h"
 #include "lib/rt/process.h"
+#include "user/init/manage.h"
 
 #define MAX_PROGRAMS 64
 
@@ -19,10 +21,13 @@
 struct program {
     struct process process;
     struct fdt_node node;
-    const char *name;   /* node name */
-    bool alive;         /* started, and its bank not yet destroyed */
-    bool ends_system;   /* property exit-ends-system */
-    bool takes_verbose; /* property verbose-argument */
+    const char *name;  /* node name */
+    const char *after; /* property starts-after: program whose end it waits for, or NULL */
+    enum manage_state state;
+    bool ends_system;    /* property exit-ends-system */
+    bool gives_status;   /* property exit-is-status */
+    bool takes_verbose;  /* property verbose-argument */
+    bool drives_console; /* property console-driver; such a program may be ABSENT */
 };
 
 struct init {
@@ -32,6 +37,10 @@ struct init {
     struct fdt description;  /* system.dtb */
     bool verbose;            /* v=1 on the kernel's command line */
     word_t seed;             /* seed=n there */
+    struct machine machine;  /* the board; its strings are not to be read */
+    cap_t output_ring;       /* console.c: for the console driver */
+    cap_t output_signal;
+    word_t status; /* exit code of the machine, when nothing else says one */
     unsigned nprograms;
     struct program programs[MAX_PROGRAMS];
 };
@@ -46,8 +55,28 @@ struct program *program_find(struct init *init, const char *name);
 /* Find a file in the initrd or else in the boot bundle. */
 bool file_find(const struct init *init, const char *name, struct cpio_entry *entry);
 
-/* Print what an exception message says. */
-void report_exception(const struct program *program, status_t status,
-                      const struct exception_message *e);
+/* Start what waits for the end of `ended`. */
+void system_start_after(struct init *init, const struct program *ended);
+
+/* A program is gone, with this exit code: does the system go on?  May not return. */
+void program_ended(struct program *program, word_t code);
+/* Wait until all output is on its way, then end the machine. */
+void system_end(word_t code) __attribute__((noreturn));
+
+/* ---- console.c --------------------------------------------------------------------------------*/
+
+/* Make the ring and the notification that a console driver gets (user/driver/uart/uart.h). */
+void output_prepare(struct init *init);
+/* CONSOLE_WRITE: the reply's status.  WOULD_BLOCK: the ring is full, the program tries again. */
+status_t output_serve(const struct message *m);
+/* The driver is there: from now on output goes to it. */
+void output_start(void);
+/* The driver is gone: what it did not write, and all that follows, is written by the kernel. */
+void output_stop(void);
+
+/* ---- manage.c: user/init/manage.h -------------------------------------------------------------*/
+
+/* Serve a message of a manager: make *m the reply. */
+void manage_serve(struct init *init, struct message *m);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/rt/report.h"
 #include "user/init/init.h"
 
 static struct init init;
@@ -71,6 +72,8 @@ static void read_machine(void)
     blob = map_to_read(FIRST_DEVICE_TREE, nbytes, "mapping the device tree");
     if (fdt_open(&machine, blob, nbytes) != FDT_OK)
         fatal("the machine's device tree is damaged");
+    /* What is missing of the machine was the kernel's matter; init wants its UART only. */
+    (void)machine_read(&init.machine, &machine);
     line = fdt_first_string(&machine, fdt_find(&machine, "/chosen"), "bootargs");
     read_command_line(line ? line : "");
     unmap((word_t)blob, nbytes);
@@ -112,37 +115,29 @@ bool file_find(const struct init *from, const char *name, struct cpio_entry *ent
 
 /* ---- Service ----------------------------------------------------------------------------------*/
 
-static void __attribute__((noreturn)) end_system(word_t code)
+void system_end(word_t code)
 {
     exit(code > 127 ? 127 : (int)code);
 }
 
-/* A program is gone: does the system go on? */
-static void program_ended(struct program *program, word_t code)
+void program_ended(struct program *program, word_t code)
 {
     bool any = false;
 
-    program->alive = false;
+    program->state = MANAGE_ENDED;
+    if (program->drives_console)
+        output_stop();
+    if (program->gives_status)
+        init.status = code;
     if (program->ends_system)
-        end_system(code);
+        system_end(code);
+    system_start_after(&init, program);
     for (unsigned i = 0; i < init.nprograms; i++)
-        any = any || init.programs[i].alive;
+        any = any || init.programs[i].state == MANAGE_RUNNING;
     if (!any) {
         printf("init: no program is left\n");
-        end_system(code);
+        system_end(code);
     }
-}
-
-/* CONSOLE_WRITE: what came goes on as it is, since debug.write is laid out alike and words from 6
- * on are in the same buffer page for sending. */
-static status_t serve_write(struct message *m)
-{
-    unsigned nwords = message_nwords(m);
-
-    if (nwords < 1 || m->words[0] > (nwords - 1) * sizeof(word_t))
-        return ST_BAD_LENGTH;
-    message_prepare(m, OP_debug_write, nwords, 0);
-    return q_call(FIRST_DEBUG, m);
 }
 
 static void serve_exit(struct program *program, const struct message *m)
@@ -157,11 +152,35 @@ static void serve_exception(struct program *program, const struct message *m)
 {
     struct exception_message e;
 
-    for (unsigned i = 0; i < EXCEPTION_WORDS; i++)
-        ((word_t *)&e)[i] = message_word(m, i);
-    report_exception(program, message_status(m), &e);
+    exception_read(m, &e);
+    if (program->drives_console)
+        output_stop();
+    report_exception(program->name, message_status(m), &e);
     process_kill(&program->process);
     program_ended(program, 1);
+}
+
+/* A call of a program that runs: make *m the reply.  false: it gets none. */
+static bool serve_call(struct program *program, struct message *m)
+{
+    status_t reply = ST_BAD_OP;
+
+    switch (message_label(m)) {
+    case CONSOLE_WRITE:
+        reply = output_serve(m);
+        break;
+    case CONSOLE_READY:
+        if (program->drives_console) {
+            output_start();
+            reply = ST_OK;
+        }
+        break;
+    case CONSOLE_EXIT:
+        serve_exit(program, m);
+        return false;
+    }
+    message_prepare(m, reply, 0, 0);
+    return true;
 }
 
 static void __attribute__((noreturn)) serve(void)
@@ -169,27 +188,30 @@ static void __attribute__((noreturn)) serve(void)
     struct message m;
     status_t status = q_recv(&m, 0);
 
-    while (status == ST_OK) {
+    for (;;) {
         struct program *program = m.badge - 1 < init.nprograms ? &init.programs[m.badge - 1] : NULL;
-        bool answer = message_kind(&m) == MSG_CALL;
-        status_t reply = ST_BAD_OP;
+        bool answer = false;
 
+        if (status != ST_OK) {
+            /* A reply that fails is no reason to stop serving; that nothing can be received is. */
+            status = q_recv(&m, 0);
+            if (status != ST_OK)
+                fatal("receiving: %s: %s", status_name(status), status_text(status));
+            continue;
+        }
         if (message_kind(&m) == MSG_EXCEPTION && program) {
             serve_exception(program, &m);
-        } else if (answer && program && message_label(&m) == CONSOLE_WRITE) {
-            reply = serve_write(&m);
-        } else if (answer && program && message_label(&m) == CONSOLE_EXIT) {
-            serve_exit(program, &m);
-            answer = false;
+        } else if (message_kind(&m) == MSG_CALL) {
+            answer = true;
+            if (program)
+                answer = serve_call(program, &m);
+            else if (m.badge & MANAGE_BADGE)
+                manage_serve(&init, &m);
+            else
+                message_prepare(&m, ST_BAD_OP, 0, 0);
         }
-        if (answer) {
-            message_prepare(&m, reply, 0, 0);
-            status = q_reply_recv(&m);
-        } else {
-            status = q_recv(&m, 0);
-        }
+        status = answer ? q_reply_recv(&m) : q_recv(&m, 0);
     }
-    fatal("receiving: %s: %s", status_name(status), status_text(status));
 }
 
 int main(void)

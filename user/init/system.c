@@ -54,8 +54,9 @@ struct program *program_find(struct init *init, const char *name)
 /* ---- Properties of a program ------------------------------------------------------------------*/
 
 static const char *const program_properties[] = {
-    "program",  "arguments",   "bank-pages",       "service-bank-pages", "stack-pages",
-    "priority", "cspace-bits", "exit-ends-system", "verbose-argument",
+    "program",          "arguments",    "bank-pages",     "service-bank-pages",
+    "stack-pages",      "priority",     "cspace-bits",    "exit-ends-system",
+    "verbose-argument", "starts-after", "exit-is-status", "console-driver",
 };
 
 static void check_properties(struct init *init, struct fdt_node node, const char *const *known,
@@ -87,6 +88,12 @@ static word_t number(struct init *init, struct fdt_node node, const char *name, 
     return value;
 }
 
+/* Is there a console that the driver knows, with an interrupt? */
+static bool has_uart(const struct init *init)
+{
+    return init->machine.uart.kind == MACHINE_UART_NS16550 && init->machine.uart.irq != 0;
+}
+
 static void program_make(struct init *init, struct fdt_node node)
 {
     const struct fdt *d = &init->description;
@@ -102,7 +109,16 @@ static void program_make(struct init *init, struct fdt_node node)
     if (program_find(init, program->name))
         bad(init, node, "two programs of one name", program->name);
     program->ends_system = fdt_has(d, node, "exit-ends-system");
+    program->gives_status = fdt_has(d, node, "exit-is-status");
     program->takes_verbose = fdt_has(d, node, "verbose-argument");
+    program->drives_console = fdt_has(d, node, "console-driver");
+    program->after = fdt_first_string(d, node, "starts-after");
+    program->state = MANAGE_WAITING;
+    if (program->drives_console && !has_uart(init)) {
+        program->state = MANAGE_ABSENT;
+        init->nprograms++;
+        return;
+    }
     options = (struct process_options){
         .name = program->name,
         .parent_bank = SLOT_BANK,
@@ -176,9 +192,45 @@ static cap_t device_make(struct init *init, struct program *program, struct fdt_
     return r.value;
 }
 
+/* What drives the console gets: the registers' pages, and where in them the first register is. */
+static cap_t uart_make(struct init *init, struct program *program, struct fdt_node node)
+{
+    u64 base = init->machine.uart.base & ~(u64)4095;
+    u64 end = (init->machine.uart.base + init->machine.uart.size + 4095) & ~(u64)4095;
+    struct result r;
+
+    if (!program->drives_console)
+        bad(init, node, "is for a program with console-driver", "");
+    if (fdt_has(&init->description, node, "irq-of-stdout")) {
+        program->process.step = "making the console's interrupt line";
+        r = object_create(SLOT_BANK, OBJ_irq, init->machine.uart.irq, 0);
+    } else {
+        program->process.step = "making the console's registers";
+        r = object_create(SLOT_BANK, OBJ_phys, base, end - base);
+    }
+    check(init, program, r);
+    return r.value;
+}
+
 static const char *const gift_properties[] = {
-    "endpoint-of", "bank-of", "service-bank-of", "thread-of", "bundle",    "initrd",
-    "dtb",         "debug",   "device",          "irq",       "root-bank", "badge",
+    "endpoint-of",
+    "bank-of",
+    "service-bank-of",
+    "thread-of",
+    "bundle",
+    "initrd",
+    "dtb",
+    "debug",
+    "device",
+    "irq",
+    "root-bank",
+    "badge",
+    "device-of-stdout",
+    "irq-of-stdout",
+    "console-output",
+    "console-signal",
+    "manage",
+    "root-bank-query",
 };
 
 /* One node of `gets`: exactly one property says what it is. */
@@ -192,6 +244,8 @@ static void program_give(struct init *init, struct program *program, struct fdt_
     check_properties(init, node, gift_properties,
                      sizeof gift_properties / sizeof gift_properties[0]);
     if (fdt_has(d, node, "endpoint-of")) {
+        if (other(init, node, "endpoint-of")->state == MANAGE_ABSENT)
+            return;
         cap = other(init, node, "endpoint-of")->process.endpoint;
         rights = ENDPOINT_SEND | ENDPOINT_GRANT;
         badge = number(init, node, "badge", client, 0, ~(word_t)0);
@@ -204,6 +258,8 @@ static void program_give(struct init *init, struct program *program, struct fdt_
     } else if (fdt_has(d, node, "bundle")) {
         cap = FIRST_BUNDLE;
     } else if (fdt_has(d, node, "initrd")) {
+        if (q_cspace_query(SLOT_CSPACE, FIRST_INITRD).value == 0)
+            return;
         cap = FIRST_INITRD;
     } else if (fdt_has(d, node, "dtb")) {
         cap = FIRST_DEVICE_TREE;
@@ -212,6 +268,21 @@ static void program_give(struct init *init, struct program *program, struct fdt_
         rights = debug_rights(init, node);
     } else if (fdt_has(d, node, "root-bank")) {
         cap = SLOT_BANK;
+    } else if (fdt_has(d, node, "root-bank-query")) {
+        cap = SLOT_BANK;
+        rights = 0;
+    } else if (fdt_has(d, node, "manage")) {
+        cap = init->endpoint;
+        rights = ENDPOINT_SEND | ENDPOINT_GRANT;
+        badge = MANAGE_BADGE | client;
+    } else if (fdt_has(d, node, "console-output")) {
+        output_prepare(init);
+        cap = init->output_ring;
+    } else if (fdt_has(d, node, "console-signal")) {
+        output_prepare(init);
+        cap = init->output_signal;
+    } else if (fdt_has(d, node, "device-of-stdout") || fdt_has(d, node, "irq-of-stdout")) {
+        cap = uart_make(init, program, node);
     } else if (fdt_has(d, node, "device") || fdt_has(d, node, "irq")) {
         cap = device_make(init, program, node);
     } else {
@@ -237,6 +308,23 @@ static void program_give_all(struct init *init, struct program *program)
 
 /* ---- Loading and starting ---------------------------------------------------------------------*/
 
+/* The last three arguments of a console driver: where the first register is in the pages it gets,
+ * log2 of the distance of registers, bytes of an access. */
+static void give_console_arguments(struct init *init, struct program *program)
+{
+    const u64 numbers[] = {init->machine.uart.base & 4095, init->machine.uart.reg_shift,
+                           init->machine.uart.reg_io_width};
+
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char digits[24];
+        struct text text;
+
+        text_init(&text, digits, sizeof digits);
+        text_printf(&text, "%lu", numbers[i]);
+        check(init, program, process_argument(&program->process, digits));
+    }
+}
+
 static void program_load(struct init *init, struct program *program)
 {
     const struct fdt *d = &init->description;
@@ -256,6 +344,25 @@ static void program_load(struct init *init, struct program *program)
         check(init, program, process_argument(p, s));
     if (program->takes_verbose && init->verbose)
         check(init, program, process_argument(p, "verbose"));
+    if (program->drives_console)
+        give_console_arguments(init, program);
+}
+
+static void program_start(struct init *init, struct program *program)
+{
+    check(init, program, process_start(&program->process, init->verbose, init->seed));
+    program->state = MANAGE_RUNNING;
+}
+
+void system_start_after(struct init *init, const struct program *ended)
+{
+    for (unsigned i = 0; i < init->nprograms; i++) {
+        struct program *program = &init->programs[i];
+
+        if (program->state == MANAGE_WAITING && program->after &&
+            strcmp(program->after, ended->name) == 0)
+            program_start(init, program);
+    }
 }
 
 void system_start(struct init *init)
@@ -274,13 +381,17 @@ void system_start(struct init *init)
     if (init->nprograms == 0)
         bad(init, programs, "names no program", "");
     for (unsigned i = 0; i < init->nprograms; i++) {
-        program_give_all(init, &init->programs[i]);
-        program_load(init, &init->programs[i]);
-    }
-    for (unsigned i = 0; i < init->nprograms; i++) {
         struct program *program = &init->programs[i];
 
-        check(init, program, process_start(&program->process, init->verbose, init->seed));
-        program->alive = true;
+        if (program->state == MANAGE_ABSENT)
+            continue;
+        if (program->after && !program_find(init, program->after))
+            bad(init, program->node, "starts-after names no program of this system",
+                program->after);
+        program_give_all(init, program);
+        program_load(init, program);
     }
+    for (unsigned i = 0; i < init->nprograms; i++)
+        if (init->programs[i].state == MANAGE_WAITING && !init->programs[i].after)
+            program_start(init, &init->programs[i]);
 }
