@@ -11,7 +11,7 @@
 # BOARD=virt            the machine: a folder of platform/ that holds a board.ini
 # HARTS=n MEM=256M      processors and memory of the machine
 # DEMO=name             run the system user/demo/NAME.dts in place of user/init/system.dts
-# ADD=file              boot with this bundle (a bundle.cpio) in place of the one in the image
+# ADD=file              add a program (an ELF file), or an archive (cpio) of files, to what is booted
 # SEED=n                start value of whatever is random
 # AD=off                a machine whose processor does not set the accessed and dirty bits itself
 # ASID=off              the kernel uses no address space identifiers

@@ -152,38 +152,98 @@ class Console:
                 self.emit(part[len(body):])
 
 
+class Input:
+    """What the machine is typed when its terminal is no terminal: a stream, and then ctrl-D.
+
+    QEMU does not tell the machine that its input ended, so the byte that a person would type does.
+    Nothing is sent before the machine has printed something: firmware empties the UART's FIFO.
+    """
+
+    def __init__(self, source):
+        self.source = source  # file descriptor, or None: it has ended
+        self.pending = b""
+        self.begun = False
+        self.last = b"\n"
+        if source is None:
+            self.end()
+
+    def end(self):
+        self.source = None
+        self.pending += (b"" if self.last == b"\n" else b"\n") + b"\x04"
+
+    def reads(self):
+        return [self.source] if self.begun and self.source is not None and not self.pending else []
+
+    def read(self):
+        data = os.read(self.source, 65536)
+        if not data:
+            self.end()
+            return
+        self.last = data[-1:]
+        self.pending = data.replace(b"\x01", b"\x01\x01")  # ctrl-A is QEMU's own
+
+    def write(self, pipe):
+        try:
+            self.pending = self.pending[os.write(pipe.fileno(), self.pending):]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self.pending = b""
+
+
+def follow(process, console, typed, deadline):
+    """Pass output and input on until QEMU ends; True if the deadline came first."""
+    while True:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return True
+        writes = [process.stdin] if typed and typed.begun and typed.pending else []
+        readable, writable, _ = select.select(
+            [process.stdout] + (typed.reads() if typed else []), writes, [], left)
+        if process.stdout in readable:
+            data = os.read(process.stdout.fileno(), 65536)
+            if not data:
+                return False
+            console.feed(data)
+            if typed:
+                typed.begun = True
+        if typed and typed.source in readable:
+            typed.read()
+        if writable:
+            typed.write(process.stdin)
+
+
 def run(line, elf, limit=None, live=False, stdin=subprocess.DEVNULL):
-    """Run a command line made by command() until it ends, or for at most `limit` seconds."""
+    """Run a command line made by command() until it ends, or for at most `limit` seconds.  stdin: a
+    file descriptor that the machine is typed from; None = our own, handed on as it is if it is a
+    terminal; DEVNULL: it has ended."""
     console = Console(elf, live)
     terminal = None
-    if stdin is None and sys.stdin.isatty():
+    typed = None
+    if stdin is None and os.isatty(0):
         terminal = termios.tcgetattr(0)
+    else:
+        typed = Input({None: 0, subprocess.DEVNULL: None}.get(stdin, stdin))
     begin = time.monotonic()
     try:
-        process = subprocess.Popen(line, stdin=stdin, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
+        process = subprocess.Popen(line, stdin=subprocess.PIPE if typed else None,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as e:
         raise BadValue("%s does not start (%s): `make deps` installs it" % (line[0], e.strerror))
+    if typed:
+        os.set_blocking(process.stdin.fileno(), False)
     killed = False
     try:
-        while True:
-            left = None if limit is None else limit - (time.monotonic() - begin)
-            if left is not None and left <= 0:
-                killed = True
-                break
-            if select.select([process.stdout], [], [], left)[0]:
-                data = os.read(process.stdout.fileno(), 65536)
-                if not data:
-                    break
-                console.feed(data)
+        killed = follow(process, console, typed, None if limit is None else begin + limit)
     finally:
         if killed or sys.exc_info()[0]:
             process.kill()
         status = process.wait()
         process.stdout.close()
-        if stdin is None:
-            os.set_blocking(0, True)  # QEMU does not when it is killed
+        if typed:
+            process.stdin.close()
         if terminal:
+            os.set_blocking(0, True)  # QEMU does not when it is killed
             termios.tcsetattr(0, termios.TCSADRAIN, terminal)
     return Result(None if killed else status, console.text.decode(errors="replace"),
                   time.monotonic() - begin)
