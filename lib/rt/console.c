@@ -16,12 +16,22 @@ static __thread struct {
     char text[LINE_BYTES];
 } line;
 
-void console_write(const char *text, size_t nbytes)
+/* In pieces of one message; while there is no room for one, let others run and try again.  init has
+ * a console_write of its own. */
+__attribute__((weak)) void console_write(const char *text, size_t nbytes)
 {
-    /* A console that is gone is no reason to stop, and there is nowhere to say so. */
-    status_t ignored = q_write(env_console(), text, nbytes);
+    const size_t most = (MESSAGE_WORDS - 1) * sizeof(word_t);
 
-    (void)ignored;
+    while (nbytes > 0) {
+        size_t n = nbytes < most ? nbytes : most;
+        status_t status;
+
+        /* A console that is gone is no reason to stop, and there is nowhere to say so. */
+        while ((status = q_write(env_console(), text, n)) == ST_WOULD_BLOCK)
+            sys_yield();
+        text += n;
+        nbytes -= n;
+    }
 }
 
 void console_flush(void)

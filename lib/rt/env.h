@@ -27,10 +27,11 @@
  * The first program, init, has no startup page: lib/abi/first.h says what the kernel puts where.
  * Slots 1 to 4 and 8 hold the same there and here; 5 to 7 are empty in init.
  */
-/* Messages to SLOT_CONSOLE.  They are laid out as debug.write and debug.power_off, so that init can
+/* Messages to SLOT_CONSOLE.  The first two are laid out as debug.write and debug.power_off, so that init can
  * use a debug capability in its place. */
-#define CONSOLE_WRITE 1 /* word 0 = bytes, then the bytes */
+#define CONSOLE_WRITE 1 /* word 0 = bytes, then the bytes; WOULD_BLOCK: no room now, try again */
 #define CONSOLE_EXIT  2 /* word 0 = exit code; no reply */
+#define CONSOLE_READY 3 /* from a console driver: it writes what is in its ring from now on */
 
 /* Addresses: the program at 0x10000 (lib/rt/user.ld), below it the startup page, above it: */
 #define STARTUP_ADDRESS 0xf000

@@ -2,7 +2,7 @@
 /*
  * Starting a program; see process.h.
  *
- * A segment is copied through a mapping of its anon object in the parent, which is gone again before
+ * A segment that is copied is so through a mapping of its anon object in the parent, which is gone again before
  * the child runs.  The anon objects are the child's: made from its bank, held by its mappings alone.
  */
 #include <string.h>
@@ -163,22 +163,26 @@ struct result process_argument(struct process *p, const char *argument)
     return (struct result){ST_OK, 0};
 }
 
-static struct result load_segment(struct process *p, const struct elf_segment *s)
+static struct result load_segment(struct process *p, const struct elf_segment *s, cap_t object)
 {
     word_t start = align_down(s->address.addr, PAGE_SIZE);
     word_t length = align_up(s->address.addr + s->memory_bytes, PAGE_SIZE) - start;
     word_t flags = (s->readable ? MAP_READ : 0) | (s->writable ? MAP_WRITE : 0) |
                    (s->executable ? MAP_EXEC : 0);
     void *here = NULL;
-    struct result r = child_memory(p, start, length, flags, &here);
+    struct result r;
 
+    if (object && !s->writable && s->memory_bytes == s->file_bytes)
+        return q_aspace_map(p->aspace, start, length, object, align_down(s->offset, PAGE_SIZE),
+                            flags);
+    r = child_memory(p, start, length, flags, &here);
     if (r.status != ST_OK)
         return r;
     memcpy((char *)here + (s->address.addr - start), s->data, s->file_bytes);
     return unmap((word_t)here, length);
 }
 
-struct result process_load(struct process *p, const void *file, size_t nbytes)
+struct result process_load_from(struct process *p, const void *file, size_t nbytes, cap_t object)
 {
     const struct elf_limits limits = {vaddr(STARTUP_ADDRESS + PAGE_SIZE), vaddr(HEAP_BASE)};
     struct elf_segment segment;
@@ -194,7 +198,7 @@ struct result process_load(struct process *p, const void *file, size_t nbytes)
         return (struct result){ST_NOT_SUPPORTED, error};
     }
     while (elf_next_segment(&elf, &position, &segment)) {
-        r = load_segment(p, &segment);
+        r = load_segment(p, &segment, object);
         if (r.status != ST_OK)
             return r;
     }
@@ -202,6 +206,11 @@ struct result process_load(struct process *p, const void *file, size_t nbytes)
     p->step = "making its stack";
     return child_memory(p, STACK_TOP - p->stack_pages * PAGE_SIZE, p->stack_pages * PAGE_SIZE,
                         MAP_READ | MAP_WRITE, NULL);
+}
+
+struct result process_load(struct process *p, const void *file, size_t nbytes)
+{
+    return process_load_from(p, file, nbytes, 0);
 }
 
 struct result process_start(struct process *p, bool verbose, word_t seed)

@@ -3,7 +3,7 @@
  * Starting a program: its banks and objects, its executable in memory, what it is given, its first
  * instruction.
  *
- * Used by init and by tests that start programs of their own.  The order is process_create,
+ * Used by init, by the shell and by tests that start programs of their own.  The order is process_create,
  * process_give for each capability, process_load, process_start; on an error at any step
  * process_end gives everything back.  The child's slots are those of env.h.
  */
@@ -57,6 +57,11 @@ struct result process_argument(struct process *p, const char *argument);
 /* Copy the segments of an ELF file into fresh memory of the child.  NOT_SUPPORTED: not an executable
  * that can be loaded; p->problem says why. */
 struct result process_load(struct process *p, const void *file, size_t nbytes);
+
+/* The same for a file that is mapped from offset 0 of `object`: segments that nobody may write are
+ * mapped from there, so their pages come when they are first touched; only what is writable is
+ * copied.  The object must allow reading and executing, and not change. */
+struct result process_load_from(struct process *p, const void *file, size_t nbytes, cap_t object);
 
 /* Run it. */
 struct result process_start(struct process *p, bool verbose, word_t seed);
