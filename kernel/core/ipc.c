@@ -430,7 +430,7 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
         wait_to_send(e, t);
 }
 
-/* Lock: any.  Leaves lent contexts lent: sched_detach or sched_return see to them. */
+/* Lock: any.  What it lent stays lent: sched_detach or schedule_ready see to that. */
 void ipc_cancel(struct thread *t)
 {
     switch (t->state) {
@@ -456,8 +456,6 @@ void ipc_cancel(struct thread *t)
     default:
         break;
     }
-    if (t->lendee)
-        sched_return(t->lendee);
 }
 
 /* Lock: alone. */

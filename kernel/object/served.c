@@ -225,6 +225,7 @@ static void ticket_inherit(struct served *s, struct thread *t, struct thread *he
     if (t->wait.kind == QNODE_TICKET)
         queue_replace(&s->queue, &t->wait, &heir->wait);
     *t->ticket.slot = paddr_from_kva(heir).addr | SLOT_WAITING;
+    ipc_context_back(heir); /* it waits at the endpoint from now on, and may help */
 }
 
 void served_cancel_wait(struct thread *t)

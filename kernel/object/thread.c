@@ -351,6 +351,11 @@ static bool wait_is_right(const struct thread *t)
     }
 }
 
+static bool may_lend(const struct thread *t)
+{
+    return t->state == THREAD_SENDING || t->state == THREAD_CALLING || t->state == THREAD_FAULTING;
+}
+
 /* Debug: T1 to T5.  Lock: any. */
 void thread_check(const struct object *o)
 {
@@ -363,7 +368,8 @@ void thread_check(const struct object *o)
     assert(!t->caller || (t->caller->callee == t && t->caller->state == THREAD_CALLING)); /* T3 */
     assert(t->state != THREAD_CALLING || t->callee->caller == t);
     assert(!t->lender || t->lender->lendee == t); /* T5 */
-    assert(!t->lendee || (t->lendee->lender == t && t->state != THREAD_READY && !t->sched));
+    assert(!t->lendee || (t->lendee->lender == t && may_lend(t) && !t->sched));
+    assert(!t->lender || (t->state != THREAD_STOPPED && t->state != THREAD_RECEIVING));
     if (!t->sched)
         return;
     while (head->lender)

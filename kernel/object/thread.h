@@ -48,8 +48,9 @@ struct ticket {
  * T3 caller != NULL <=> caller->callee == this and caller is CALLING.
  * T4 wait.kind == OFF unless SENDING, RECEIVING, WAITING, (undelivered first waiter) FAULTING, or
  *    stranded.
- * T5 lender != NULL <=> lender->lendee == this; a thread with a lendee is not READY.  The context at
- *    the end of a chain of loans is the home of the thread at its head (nothing else ever moves).
+ * T5 lender != NULL <=> lender->lendee == this; a lender is SENDING, CALLING or FAULTING, and whom it
+ *    lent to is neither STOPPED nor RECEIVING.  The context at the end of a chain of loans is the
+ *    home of the thread at its head (nothing else ever moves).
  */
 struct thread {
     struct object object;

@@ -129,6 +129,25 @@ struct thread *schedule_next(void)
 
 /* ---- Checks ----------------------------------------------------------------------------------- */
 
+/* Nobody waits for what cannot come, and nothing that should be told lies about untold. */
+static void check_waiting(const struct object *o)
+{
+    if (o->type == OBJ_thread) {
+        const struct thread *t = container_of(o, struct thread, object);
+
+        if (t->state == THREAD_SENDING)
+            assert_false(t->sends_to->deserted);
+        if (t->state == THREAD_CALLING)
+            assert_int_not_equal(t->callee->state, THREAD_STOPPED);
+    } else if (o->type == OBJ_served) {
+        const struct served *s =
+            container_of(container_of(o, struct memory, object), struct served, memory);
+
+        if (!queue_is_empty(&s->queue) && !slot_is_empty(&s->server)) /* V3 */
+            assert_int_equal(s->node.kind, QNODE_SERVED);
+    }
+}
+
 /* Everything there is hangs below the first bank's origin. */
 static void check_everything(void)
 {
@@ -137,8 +156,10 @@ static void check_everything(void)
     schedule_check();
     for (struct slot *s = top; s; s = slot_walk_next(top, s)) {
         slot_check(s);
-        if (slot_place(s) == PLACE_ORIGIN)
+        if (slot_place(s) == PLACE_ORIGIN) {
             object_ops_of(slot_type(s))->check(slot_object(s));
+            check_waiting(slot_object(s));
+        }
     }
 }
 
@@ -237,7 +258,7 @@ static unsigned pick_slot(unsigned base, unsigned end)
 /* What belongs into that slot, and from where; sometimes from the child bank. */
 static void remake(unsigned number)
 {
-    unsigned bank = chance(30) && !slot_is_empty(slot_at(CHILD)) ? CHILD : BANK;
+    unsigned bank = chance(40) && !slot_is_empty(slot_at(CHILD)) ? CHILD : BANK;
     unsigned type;
     word_t a = 0;
 
@@ -314,7 +335,7 @@ static void init_step(void)
         init_call(number, OP_notification_signal, 1 + below(7), 0, 0, 0);
     else if (number >= SERVED) /* anon memory refuses the operations of served memory */
         serve(number);
-    else if (slot_type(slot) == OBJ_bank && chance(20))
+    else if (slot_type(slot) == OBJ_bank && chance(40))
         init_call(number, OP_bank_destroy, 0, 0, 0, 0);
     if (chance(10))
         init_call(pick_slot(THREAD, SCHED), OP_thread_stop, 0, 0, 0, 0);
@@ -441,7 +462,7 @@ static struct thread *program_step(struct thread *t)
     if (n < 84)
         return answer(t);
     if (n < 89)
-        return call(t, pick_slot(NOTIFICATION, SERVED), 1 + below(2), below(4), 0, 0, 0, 0);
+        return call(t, pick_slot(NOTIFICATION, SERVED), chance(30) ? 1 : 2, below(4), 0, 0, 0, 0);
     if (n < 92)
         return enter(t, SYS_YIELD + (n == 91), 0, (const word_t[6]){0});
     return meddle(t);
