@@ -7,6 +7,7 @@
  * pager that was plugged in is only ever called by a program that can be ended.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "user/driver/uart/uart.h"
 #include "user/init/manage.h"
@@ -93,8 +94,10 @@ static status_t listen(void)
     return q_call(given.uart, &m);
 }
 
+/* All pages of the ring are had from the beginning: what `mem` shows shall not grow with typing. */
 static void start(void)
 {
+    memset(typed.bytes, 0, sizeof typed.bytes);
     given = (struct given){
         .files = env_cap("files"),
         .manage = env_cap("manage"),
