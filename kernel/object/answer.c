@@ -115,18 +115,18 @@ static bool frames_ready(struct extent *x)
     }
 }
 
-/* Can every byte of a copying extent be read? */
-static bool bytes_ready(const struct extent *x)
+/* Can `n` bytes, at least one, from byte `offset` of the source be read? */
+static bool bytes_ready(struct memory *source, u64 offset, u64 n)
 {
-    u64 first = x->source_offset >> PAGE_SHIFT, last;
+    u64 first = offset >> PAGE_SHIFT, last;
 
-    if (add_overflows(x->source_offset, x->nbytes - 1, &last))
+    if (add_overflows(offset, n - 1, &last))
         return false;
     last >>= PAGE_SHIFT;
-    if (last >= x->source->npages)
+    if (last >= source->npages)
         return false;
     for (u64 i = first; i <= last; i++)
-        if (!x->source->ops->resident_page(x->source, i))
+        if (!source->ops->resident_page(source, i))
             return false;
     return true;
 }
@@ -135,7 +135,7 @@ static bool source_ready(struct extent *x)
 {
     if (x->kind == ANSWER_MOVE)
         return frames_ready(x);
-    return x->kind != ANSWER_COPY || bytes_ready(x);
+    return x->kind != ANSWER_COPY || bytes_ready(x->source, x->source_offset, x->nbytes);
 }
 
 /* The epoch that an answer to this slot must carry. */
@@ -198,42 +198,51 @@ static void copy_bytes(void *to, struct memory *source, u64 offset, u64 n)
     memset((u8 *)to + n, 0, PAGE_SIZE - n);
 }
 
-/* The frame leaves its object and every page table; NULL if an earlier page of this same answer
- * took it.  The bank has room. */
+/*
+ * The check has seen each page's source, and room for it; but an earlier page of the same answer may
+ * have taken the source, or have moved away from a place that was full and so needed no room.  Then
+ * there is no frame, and the page is not taken.
+ */
+
+/* The frame leaves its object and every page table. */
 static struct frame *take_frame(struct memory *source, u64 *slot, struct bank *payer)
 {
     struct frame *f;
-    bool moved;
 
     if (!is_movable(*slot))
         return NULL;
     f = frame_of(paddr(*slot & ~SLOT_BITS));
+    if (!bank_frame_move(f, payer))
+        return NULL;
     if (f->map_count)
         memory_unmap_frame(source, f);
     *slot = 0;
     source->resident--;
-    moved = bank_frame_move(f, payer);
-    assert(moved);
     return f;
 }
 
-/* A new frame with the bytes of page `i` of an extent; the bank has room for it. */
+/* A new frame with the bytes of page `i` of an extent. */
 static struct frame *make_frame(const struct extent *x, u64 i, struct bank *bank)
 {
-    struct frame *f = bank_frame_alloc(bank, 0);
-    u64 done = i << PAGE_SHIFT;
+    u64 done = i << PAGE_SHIFT, offset = x->source_offset + done;
+    u64 n = MIN(x->nbytes - done, PAGE_SIZE);
+    struct frame *f;
 
-    assert(f);
+    if (x->kind == ANSWER_COPY && !bytes_ready(x->source, offset, n))
+        return NULL;
+    f = bank_frame_alloc(bank, 0);
+    if (!f)
+        return NULL;
     if (x->kind == ANSWER_ZERO)
         page_zero(frame_kva(f));
     else
-        copy_bytes(frame_kva(f), x->source, x->source_offset + done,
-                   MIN(x->nbytes - done, PAGE_SIZE));
+        copy_bytes(frame_kva(f), x->source, offset, n);
     return f;
 }
 
 /* Do page `i`, whose slot is `to`; returns 1 if it was taken, 0 if a page was there already (it is
- * kept, and a frame offered stays with its sender) or there was nobody to hear an error. */
+ * kept, and a frame offered stays with its sender), there is no frame for it any more, or there was
+ * nobody to hear an error. */
 static unsigned answer_page(struct served *s, const struct extent *x, struct bank *bank, u64 i,
                             u64 *to, u64 *from)
 {

@@ -148,6 +148,7 @@ static void test_answer_space(void)
 {
     cap_t bank = make(OBJ_bank, 6, 0), kept = object;
     struct declaration d = script_declaration();
+    struct result r;
     word_t left;
 
     object = make_in(bank, OBJ_served, PAGES(16), 5);
@@ -158,6 +159,11 @@ static void test_answer_space(void)
     REFUSED(answer(1, ZERO(10), PAGE, 0, 0), ST_NO_SPACE, left,
             "served.answer NO_SPACE: the object's bank, detail is the pages left");
     same(memory_read(object).resident, 1, "served.answer NO_SPACE gives no page");
+    /* fill the bank, then ask for a page where one is there only until the same answer moves it */
+    must(answer(1, ZERO(left), PAGE, 0, 0), "answer");
+    r = answer2(1, (word_t[]){MOVE(1), PAGES(10), object, PAGE}, (word_t[]){ZERO(1), PAGE, 0, 0});
+    ok(r.status == ST_OK && r.value == 1 && bank_read(bank).used == bank_read(bank).limit,
+       "served.answer: of a full bank no page is had by moving another away first");
     drop(object);
     drop(bank);
     object = kept;
@@ -251,6 +257,11 @@ static void test_answer_shapes(void)
     r = answer(epoch, COPY(PAGE), PAGES(14), object, PAGES(12));
     ok(r.status == ST_OK && load(to + 14 * 512) == 0xb014,
        "served.answer: a page may be copied within its object");
+    from[30 * 512] = 0xabc;
+    r = answer2(epoch, (word_t[]){MOVE(1), PAGES(20), big, PAGES(30)},
+                (word_t[]){COPY(PAGE), PAGES(21), big, PAGES(30)});
+    ok(r.status == ST_OK && r.value == 1 && page_read(object, PAGES(21)).state == 0,
+       "served.answer: a copy of what the same answer moved away is not taken");
     q_debug_check(kit.debug);
     kit_unmap(from, PAGES(1200));
     kit_unmap(to, PAGES(2000));
