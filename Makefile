@@ -69,7 +69,7 @@ build_goals = mkdir -p build; steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | 
 	flock build/lock $(MAKE) $(if $(filter 0,$(V)),-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) STEPS=$$steps $(1)
 
 # ---- The commands ------------------------------------------------------------------------------
-.PHONY: help image run test check bench gdb mutants clean deps doctor unit format kernel
+.PHONY: help image run test check bench gdb mutants clean deps doctor unit format kernel abi
 
 help: ## this list
 	@echo "Quire: make TARGET [VARIABLE=value ...]"
@@ -124,6 +124,9 @@ kernel: deps-quiet ## the kernel alone, with an empty bundle
 
 format: deps-quiet ## rewrite the C files in the project's layout
 	@clang-format -i $(FORMAT_FILES)
+
+abi: ## write docs/abi.md from the definition files of lib/abi
+	@$(PYTHON) test/tools/mkabi.py
 
 clean: ## remove build/, which holds all output
 	@rm -rf build

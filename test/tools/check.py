@@ -36,6 +36,7 @@ class Check:
             ("format", self.format),
             ("include arrows", lambda: self.script("test/tools/check_includes.py")),
             ("licence lines", lambda: self.script("test/tools/check_licence.py")),
+            ("docs/abi.md", lambda: self.script("test/tools/mkabi.py", "--check")),
             ("tools", lambda: self.script("test/tools/test_tools.py")),
             ("gcc, release", lambda: self.goals("BUILD=release", "objects")),
             ("gcc, debug", lambda: self.goals("BUILD=debug", "objects")),
@@ -67,8 +68,8 @@ class Check:
             return 0, 1, "there is no C file"
         return self.one(["clang-format", "--dry-run", "-Werror"] + files)
 
-    def script(self, path):
-        return self.one([sys.executable, path])
+    def script(self, path, *arguments):
+        return self.one([sys.executable, path, *arguments])
 
     def goals(self, *goals):
         """Let make build something; of its output only what is not a step."""

@@ -37,17 +37,15 @@ DEMO_LINES = 40  # at most, unless V=1
 
 
 class Boot:
-    """One run of the machine: what to boot and how, and what must come of it."""
+    """One run of the machine: what to boot and how, and the function that judges what came of it."""
 
-    def __init__(self, name, bundle="run", harts="1", mem="", address=None, shape="image",
-                 fails_at=None):
+    def __init__(self, name, judge=None, bundle="run", address=None, shape="image", **machine):
         self.name = name
+        self.judge = judge or demonstration_passes  # None if all is well, else what is wrong
         self.bundle = bundle
-        self.harts = harts
-        self.mem = mem
         self.address = address  # where to load it, if not where QEMU does
         self.shape = shape  # "image": the flat Image; "elf": kernel.elf itself, moved
-        self.fails_at = fails_at  # function that returns the offset the failure must report
+        self.machine = machine  # of qemu.command
 
 
 def flipped_offset():
@@ -60,13 +58,59 @@ def flipped_offset():
     return int(match.group(1), 0) if match else None
 
 
+def demonstration_ran(result):
+    told = len(re.findall(r"^demo: ", result.output, re.M))
+    if not 1 <= told <= DEMO_LINES:
+        return "the demonstration printed %d lines, not 1 to %d" % (told, DEMO_LINES)
+    return None
+
+
+def demonstration_passes(result):
+    if result.status != 0:
+        return "ended with status %s" % result.status
+    return demonstration_ran(result)
+
+
+def demonstration_names_offset(result):
+    offset = flipped_offset()
+    if offset is None:
+        return "its .dts names no offset"
+    if result.status == 0:
+        return "ended with status 0"
+    if not re.search(r"\b(0*%d|0x0*%x)\b" % (offset, offset), result.output, re.I):
+        return "its output does not name offset %d (%#x)" % (offset, offset)
+    return demonstration_ran(result)
+
+
+def stages_are_numbered(result):
+    numbers = [int(n) for n in re.findall(r"^\[(\d+)\] \S", result.output, re.M)]
+    if len(numbers) < 5 or numbers != list(range(1, len(numbers) + 1)):
+        return "the numbered lines of boot are %s" % numbers
+    return demonstration_passes(result)
+
+
+def panics_with_symbols(result):
+    if result.status != 1:
+        return "ended with status %s, not 1" % result.status
+    if not re.search(r"panic.*no program `init`", result.output, re.I):
+        return "it does not say that there is no program `init`"
+    line = r"^bt: 0x[0-9a-f]+ +first_user_start \S*first_user\.c:\d+"
+    if not re.search(line, result.output, re.M):
+        return "no line of the backtrace names first_user_start and its line"
+    return None
+
+
 BOOTS = [
     Boot("the demonstration passes"),
+    Boot("each stage of boot prints a numbered line", stages_are_numbered),
     Boot("the demonstration passes with MEM=32M", mem="32M"),
+    Boot("the demonstration passes with ASID=off", asid="off"),
     Boot("boots from the Image at RAM + 66 MiB", address=0x84200000),
     Boot("boots from the ELF file moved to 0x83333000", address=0x83333000, shape="elf"),
-    Boot("DEMO=flip fails and reports exactly the altered offset", bundle="flip",
-         fails_at=flipped_offset),
+    Boot("DEMO=flip fails and reports exactly the altered offset", demonstration_names_offset,
+         bundle="flip"),
+    Boot("a bundle without init: panic, symbolised backtrace, status 1", panics_with_symbols,
+         bundle="none"),
 ] + [Boot("boots with 4 harts, run %d of 10" % n, harts="4") for n in range(1, 11)]
 
 
@@ -91,19 +135,7 @@ def boot_verdict(boot, result):
     """None if the run did what it must, else a text that says what it did instead."""
     if result.status is None:
         return "no end within %d seconds" % BOOT_LIMIT
-    told = len(re.findall(r"^demo: ", result.output, re.M))
-    if not 1 <= told <= DEMO_LINES:
-        return "the demonstration printed %d lines, not 1 to %d" % (told, DEMO_LINES)
-    if boot.fails_at is None:
-        return None if result.status == 0 else "ended with status %d" % result.status
-    offset = boot.fails_at()
-    if offset is None:
-        return "its .dts names no offset"
-    if result.status == 0:
-        return "ended with status 0"
-    if not re.search(r"\b(0*%d|0x0*%x)\b" % (offset, offset), result.output, re.I):
-        return "its output does not name offset %d (%#x)" % (offset, offset)
-    return None
+    return boot.judge(result)
 
 
 class Runner:
@@ -212,7 +244,7 @@ class Runner:
             return
         kernel = kernel_file(os.path.join("build", build, boot.bundle), boot)
         result = self.machine(build, boot.bundle, kernel, "boot.log", BOOT_LIMIT,
-                              harts=boot.harts, mem=boot.mem)
+                              **boot.machine)
         wrong = boot_verdict(boot, result)
         self.report.add(wrong is None, title,
                         [] if wrong is None else [wrong] + last_lines(result.output))
