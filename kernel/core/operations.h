@@ -27,7 +27,7 @@
 #undef OP
 
 static const struct operation OPERATIONS_NAME(_operation_list)[] = {
-#define OP(object, number, name, rights, nargs, args, text)                                        \
+#define OP(object, number, name, rights, nargs, args, text) \
     [number] = {object##_##name, #name, rights, nargs},
 #ifdef OPERATIONS_BASE
 #include OPERATIONS_BASE

@@ -19,9 +19,9 @@ struct aspace_hint {
     u64 start;  /* first address for which the rest holds */
     u64 length; /* bytes; within one region, one page-table leaf and one index leaf */
     struct region *region;
-    u64 *pte;   /* of `start` */
-    u64 *slot;  /* of `start`'s page */
-    u64 index;  /* page index of `start` */
+    u64 *pte;  /* of `start` */
+    u64 *slot; /* of `start`'s page */
+    u64 index; /* page index of `start` */
 };
 
 #define ASPACE_BUFFERS 512 /* thread buffer pages: one page-table leaf node */
@@ -59,7 +59,10 @@ void aspace_remove_region(struct aspace *a, struct region *r);
 void region_lost_object(struct region *r);
 
 /* Forget the hint: any change to regions, tables or index nodes calls this. */
-static inline void aspace_forget_hint(struct aspace *a) { a->hint.length = 0; }
+static inline void aspace_forget_hint(struct aspace *a)
+{
+    a->hint.length = 0;
+}
 
 /* Leaf PTE for a page of a region that shows `p`: `accessed` presets A; `dirty` presets D (a store
  * waits), but only where the region may be written. */

@@ -22,7 +22,8 @@ struct endpoint {
     struct queue receivers;
     struct queue stranded;
     u32 bound;
-    bool deserted; /* its last bound thread is gone: calls hear CANCELLED until one is bound again */
+    bool
+        deserted; /* its last bound thread is gone: calls hear CANCELLED until one is bound again */
 };
 _Static_assert(sizeof(struct endpoint) <= 128, "size class");
 

@@ -38,9 +38,9 @@ struct access {
 struct fault_place {
     struct thread *thread;
     struct region *region;
-    u64 index;  /* page of the object */
-    u64 *slot;  /* its index entry, made */
-    u64 *pte;   /* leaf entry of the page table, made */
+    u64 index; /* page of the object */
+    u64 *slot; /* its index entry, made */
+    u64 *pte;  /* leaf entry of the page table, made */
 };
 
 enum resolve_result {
@@ -63,7 +63,8 @@ struct mapping_ops {
      * step of a map that a kind may refuse after get_mapping_info_with: NO_SPACE or LIMIT. */
     status_t (*prepare_map)(struct memory *m, struct region *r, word_t *detail);
     void (*on_mapped)(struct memory *m, struct region *r, paddr_t first);
-    void (*on_unmapped)(struct memory *m, struct region *r); /* whole region; r->event is given up */
+    void (*on_unmapped)(struct memory *m,
+                        struct region *r); /* whole region; r->event is given up */
     bool (*supports_mmap)(const struct memory *m);
     bool (*supports_private_mmap)(const struct memory *m);
     void (*mmap_owner_name)(const struct memory *m, char name[OWNER_NAME_BYTES]); /* NUL padded */
@@ -83,16 +84,16 @@ struct mapping_ops {
  *  address of the first waiter's thread block (1 KiB aligned) | SLOT_WAITING.
  * A page may be moved away iff the low 12 bits, accessed and dirty aside, are exactly RESIDENT.
  */
-#define SLOT_RESIDENT  0x001ul
-#define SLOT_WAITING   0x002ul
-#define SLOT_DIRTY     0x004ul
-#define SLOT_WRITEBACK 0x008ul
-#define SLOT_PINNED    0x010ul
-#define SLOT_SHARED    0x020ul
-#define SLOT_TAIL      0x040ul /* partial last page of the object */
-#define SLOT_ASK       0x080ul /* ask the server before a write */
-#define SLOT_ACCESSED  0x200ul
-#define SLOT_BITS      0xffful
+#define SLOT_RESIDENT    0x001ul
+#define SLOT_WAITING     0x002ul
+#define SLOT_DIRTY       0x004ul
+#define SLOT_WRITEBACK   0x008ul
+#define SLOT_PINNED      0x010ul
+#define SLOT_SHARED      0x020ul
+#define SLOT_TAIL        0x040ul /* partial last page of the object */
+#define SLOT_ASK         0x080ul /* ask the server before a write */
+#define SLOT_ACCESSED    0x200ul
+#define SLOT_BITS        0xffful
 #define SLOT_WAITER_BITS 0x3fful
 
 /*
@@ -107,7 +108,7 @@ struct memory {
     u64 size;                      /* bytes */
     u64 npages;                    /* size rounded up, in pages */
     u64 resident;
-    u32 epoch; /* raised by attach (later: resize, evict, take-back, cut) */
+    u32 epoch;       /* raised by attach (later: resize, evict, take-back, cut) */
     u32 region_list; /* first region: slot number */
     u64 regions;
     u64 spare;

@@ -37,9 +37,18 @@ struct queue {
     u32 last;
 };
 
-static inline struct qnode *queue_first(const struct queue *q) { return slot_pointer(q->first); }
-static inline struct qnode *queue_next(const struct qnode *n) { return slot_pointer(n->next); }
-static inline bool queue_is_empty(const struct queue *q) { return q->first == 0; }
+static inline struct qnode *queue_first(const struct queue *q)
+{
+    return slot_pointer(q->first);
+}
+static inline struct qnode *queue_next(const struct qnode *n)
+{
+    return slot_pointer(n->next);
+}
+static inline bool queue_is_empty(const struct queue *q)
+{
+    return q->first == 0;
+}
 
 static inline void queue_push(struct queue *q, struct qnode *n, enum qnode_kind kind)
 {

@@ -17,10 +17,10 @@ struct thread;
 struct sched {
     struct object object;
     u8 priority;
-    u8 queued;            /* on the run queue */
+    u8 queued; /* on the run queue */
     u8 spare[6];
-    struct thread *thread; /* animated now, or NULL: parked at home */
-    struct thread *home;   /* whose THREAD_HOME slot names this, or NULL */
+    struct thread *thread;     /* animated now, or NULL: parked at home */
+    struct thread *home;       /* whose THREAD_HOME slot names this, or NULL */
     struct sched *next, *prev; /* run queue of its priority, a ring */
     u64 ticks;
 };

@@ -23,7 +23,8 @@
 #define OPERATIONS_BASE "lib/abi/memory.def"
 #include "kernel/core/operations.h"
 
-#define WINDOW_PAGES 16ul /* how far resolve_fault looks for missing pages behind the one asked for */
+#define WINDOW_PAGES \
+    16ul /* how far resolve_fault looks for missing pages behind the one asked for */
 
 static struct endpoint *served_endpoint(const struct served *s)
 {

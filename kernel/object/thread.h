@@ -63,15 +63,15 @@ struct thread {
     u8 caller_left;    /* whom it was to reply to is gone: its next reply goes nowhere */
     u8 exception;      /* stopped by an exception: stop_* hold */
     u8 spare[3];
-    u64 satp;            /* [k] of its address space */
-    struct sched *sched; /* context that animates it, or NULL */
+    u64 satp;              /* [k] of its address space */
+    struct sched *sched;   /* context that animates it, or NULL */
     struct thread *lender; /* who lent that context, or NULL */
     struct thread *lendee; /* whom this one lent its context to */
     struct thread *caller; /* waits for this one's reply */
     union {
-        struct thread *callee;           /* CALLING: whose reply this one waits for */
-        struct endpoint *sends_to;       /* SENDING */
-        struct notification *waits_for;  /* WAITING */
+        struct thread *callee;          /* CALLING: whose reply this one waits for */
+        struct endpoint *sends_to;      /* SENDING */
+        struct notification *waits_for; /* WAITING */
     };
     struct thread_buffer *buffer; /* kernel address; NULL until configured */
     u64 buffer_user;              /* user address */

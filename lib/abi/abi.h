@@ -29,14 +29,15 @@
 #define TAG_LABEL_SHIFT  32
 
 /* Kinds on the way in. */
-#define SYS_CALL       0 /* send, then wait for the reply; on a kernel object: the operation `label` */
-#define SYS_SEND       1 /* send only; on a kernel object as SYS_CALL */
-#define SYS_RECV       2 /* wait for a message; a6 and the words are ignored */
-#define SYS_REPLY_RECV 3 /* a6 = 0: reply; a6 = capability: invoke it as SYS_CALL; then SYS_RECV.  A
+#define SYS_CALL 0 /* send, then wait for the reply; on a kernel object: the operation `label` */
+#define SYS_SEND 1 /* send only; on a kernel object as SYS_CALL */
+#define SYS_RECV 2 /* wait for a message; a6 and the words are ignored */
+#define SYS_REPLY_RECV \
+    3                  /* a6 = 0: reply; a6 = capability: invoke it as SYS_CALL; then SYS_RECV.  A
                             failure of the first half returns at once as MSG_REPLY, nothing received;
                             the first result of an invocation comes in t4 with the message received. */
-#define SYS_YIELD      4 /* let others of the same priority run */
-#define SYS_NONBLOCK   0x10 /* flag */
+#define SYS_YIELD    4 /* let others of the same priority run */
+#define SYS_NONBLOCK 0x10 /* flag */
 
 /* Kinds on the way out. */
 #define MSG_REPLY     0 /* label = status; on an error word 0 = detail */
@@ -74,10 +75,11 @@
  * served.answer: an extent's first word: bits 0-7 kind, 8-31 status (ANSWER_ERROR), 32-63 pages, or
  * bytes for ANSWER_COPY.  `offset` and, but for COPY, `source_offset` are page aligned.
  */
-#define ANSWER_MOVE  1 /* source: memory with READ and WRITE; each frame leaves it and all its mappings */
-#define ANSWER_COPY  2 /* source: memory with READ; byte offset; what is not covered is zero */
-#define ANSWER_ZERO  3
-#define ANSWER_ERROR 4 /* whoever waits hears the status */
+#define ANSWER_MOVE \
+    1 /* source: memory with READ and WRITE; each frame leaves it and all its mappings */
+#define ANSWER_COPY         2 /* source: memory with READ; byte offset; what is not covered is zero */
+#define ANSWER_ZERO         3
+#define ANSWER_ERROR        4 /* whoever waits hears the status */
 #define ANSWER_KIND_MASK    0xff
 #define ANSWER_STATUS_SHIFT 8
 #define ANSWER_STATUS_MASK  0xffffff
@@ -94,7 +96,7 @@
 #define FAULT_WHY_SHIFT    4 /* FAULT_WHY_* */
 #define FAULT_WHY_MASK     3
 #define FAULT_WHY_MISSING  0
-#define FAULT_PERMS_SHIFT  8 /* MAP_* of the mapping, MAP_PRIVATE included */
+#define FAULT_PERMS_SHIFT  8  /* MAP_* of the mapping, MAP_PRIVATE included */
 #define FAULT_SIZE_SHIFT   16 /* bytes touched where known, else 0 */
 
 /* Thread states as thread.query tells them. */
@@ -148,10 +150,22 @@ static inline word_t tag_make(word_t kind, word_t label, word_t nwords, word_t n
 {
     return kind | nwords << TAG_LENGTH_SHIFT | ncaps << TAG_CAPS_SHIFT | label << TAG_LABEL_SHIFT;
 }
-static inline unsigned tag_kind(word_t tag) { return tag & TAG_KIND_MASK; }
-static inline unsigned tag_nwords(word_t tag) { return tag >> TAG_LENGTH_SHIFT & TAG_LENGTH_MASK; }
-static inline unsigned tag_ncaps(word_t tag) { return tag >> TAG_CAPS_SHIFT & TAG_CAPS_MASK; }
-static inline uint32_t tag_label(word_t tag) { return (uint32_t)(tag >> TAG_LABEL_SHIFT); }
+static inline unsigned tag_kind(word_t tag)
+{
+    return tag & TAG_KIND_MASK;
+}
+static inline unsigned tag_nwords(word_t tag)
+{
+    return tag >> TAG_LENGTH_SHIFT & TAG_LENGTH_MASK;
+}
+static inline unsigned tag_ncaps(word_t tag)
+{
+    return tag >> TAG_CAPS_SHIFT & TAG_CAPS_MASK;
+}
+static inline uint32_t tag_label(word_t tag)
+{
+    return (uint32_t)(tag >> TAG_LABEL_SHIFT);
+}
 
 static inline word_t answer_what(word_t kind, word_t status, word_t count)
 {
@@ -163,9 +177,9 @@ static inline word_t answer_what(word_t kind, word_t status, word_t count)
  * word of it once per system call, after the thread entered the kernel.
  */
 struct thread_buffer {
-    word_t words[MESSAGE_WORDS];     /* 6 and up of a message; 0 to 5 are not used */
-    cap_t send[MESSAGE_CAPS];        /* slots of the capabilities to send (tag: how many) */
-    cap_t receive[MESSAGE_CAPS];     /* empty slots that take capabilities received; 0 = refuse */
+    word_t words[MESSAGE_WORDS]; /* 6 and up of a message; 0 to 5 are not used */
+    cap_t send[MESSAGE_CAPS];    /* slots of the capabilities to send (tag: how many) */
+    cap_t receive[MESSAGE_CAPS]; /* empty slots that take capabilities received; 0 = refuse */
     word_t free[512 - MESSAGE_WORDS - 2 * MESSAGE_CAPS]; /* the thread's own use */
 };
 _Static_assert(sizeof(struct thread_buffer) == 4096, "one page");
@@ -175,13 +189,14 @@ _Static_assert(sizeof(struct thread_buffer) == 4096, "one page");
  * Field order is register order: a0-a5, t0-t4.
  */
 struct fault_event {
-    word_t offset;     /* of the page in the object, bytes, page aligned */
-    word_t vaddr;      /* exact address touched, in the client's space */
-    word_t mapping;    /* mapping id */
-    word_t flags;      /* ACCESS_*, FAULT_* */
-    word_t window_end; /* object offset: every page in [offset, window_end) is missing and may be filled */
-    word_t epoch;      /* goes back with the answer */
-    word_t sequence;   /* counts this object's events and faults */
+    word_t offset;  /* of the page in the object, bytes, page aligned */
+    word_t vaddr;   /* exact address touched, in the client's space */
+    word_t mapping; /* mapping id */
+    word_t flags;   /* ACCESS_*, FAULT_* */
+    word_t
+        window_end; /* object offset: every page in [offset, window_end) is missing and may be filled */
+    word_t epoch;    /* goes back with the answer */
+    word_t sequence; /* counts this object's events and faults */
     word_t pc;
     word_t badge; /* of the capability that the mapping was made with */
     word_t zero;
@@ -216,10 +231,10 @@ struct exception_message {
     word_t pc;
     word_t region_start; /* region of the address, length 0 = none */
     word_t region_length;
-    word_t mapping;                       /* its mapping id */
-    word_t registers[31];                 /* x1 to x31 */
-    word_t owner[OWNER_NAME_BYTES / 8];   /* owner name of the region, NUL padded */
-    word_t name[2];                       /* name of the thread */
+    word_t mapping;                     /* its mapping id */
+    word_t registers[31];               /* x1 to x31 */
+    word_t owner[OWNER_NAME_BYTES / 8]; /* owner name of the region, NUL padded */
+    word_t name[2];                     /* name of the thread */
 };
 #define EXCEPTION_WORDS (sizeof(struct exception_message) / 8)
 

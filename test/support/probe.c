@@ -13,11 +13,11 @@ static struct prober *own;
 
 /* Each is a leaf, so that ra is where to go on after an exception.  Arguments: a0 the address, a1 the
  * value; a naked function may hold nothing but its instructions. */
-#define PROBE_FUNCTION(name, ...)                                                                \
+#define PROBE_FUNCTION(name, ...)                                                               \
     __attribute__((naked, noinline)) static word_t name(__attribute__((unused)) word_t address, \
                                                         __attribute__((unused)) word_t value)   \
-    {                                                                                            \
-        __asm__(__VA_ARGS__ "\nret");                                                            \
+    {                                                                                           \
+        __asm__(__VA_ARGS__ "\nret");                                                           \
     }
 PROBE_FUNCTION(probe_load, "ld a0, 0(a0)")
 PROBE_FUNCTION(probe_load1, "lbu a0, 0(a0)")
