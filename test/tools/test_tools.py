@@ -119,10 +119,12 @@ class Others(unittest.TestCase):
         self.assertFalse([g for g in good if check_includes.complaint(*g)])
 
     def test_flip_must_fail_at_its_offset(self):
-        boot = run_tests.Boot("flip", fails_at=lambda: 4711)
-        for status, text, wrong in ((1, "demo: byte 4711\n", False), (1, "demo: byte 0x1267\n", False),
-                                    (1, "demo: byte 47110\n", True), (0, "demo: byte 4711\n", True),
-                                    (None, "demo: byte 4711\n", True), (1, "byte 4711\n", True)):
+        boot = run_tests.Boot("flip", run_tests.demonstration_names_offset)
+        place = run_tests.flipped_offset()
+        right = "demo: byte %d\n" % place
+        for status, text, wrong in ((1, right, False), (1, "demo: byte %#x\n" % place, False),
+                                    (1, "demo: byte %d0\n" % place, True), (0, right, True),
+                                    (None, right, True), (1, "byte %d\n" % place, True)):
             verdict = run_tests.boot_verdict(boot, qemu.Result(status, text, 1))
             self.assertEqual(verdict is not None, wrong, text)
 

@@ -163,6 +163,11 @@ struct thread *ipc_take_receiver(struct endpoint *e)
     return NULL;
 }
 
+void ipc_context_back(struct thread *t)
+{
+    (void)t;
+}
+
 void sched_lend(struct thread *from, struct thread *to)
 {
     (void)from;
