@@ -29,12 +29,12 @@ static void count_1(void *argument)
     count(&s->count[1], &s->stop);
 }
 
-/* Spin at the test's own priority until some ticks have passed. */
+/* Spin at the test's own priority until some ticks have passed, or for far longer. */
 static void spin_ticks(unsigned n)
 {
     word_t until = counters_read().ticks + n;
 
-    while (counters_read().ticks < until)
+    for (unsigned i = 0; i < 3000000 && counters_read().ticks < until; i++)
         ;
 }
 

@@ -295,6 +295,7 @@ static void test_tickets(void)
     must(q_thread_stop(p[0]->worker->thread), "stop");
     must(q_thread_stop(p[4]->worker->thread), "stop");
     same(page_read(object, PAGES(10)).state, 2, "tickets: the next waiter takes over");
+    q_debug_check(kit.debug); /* it was asked for: the heir must know */
     must(answer(h->fault.epoch, COPY(PAGE), PAGES(10), source, PAGES(3)), "answer");
     all = true;
     for (unsigned i = 1; i < 8; i++)
@@ -304,6 +305,20 @@ static void test_tickets(void)
     ok(all, "tickets: one answer wakes all that wait");
     for (unsigned i = 0; i < 8; i++)
         prober_drop(p[i]);
+
+    /* an error is for all of them too */
+    all = true;
+    for (unsigned i = 0; i < 3; i++) {
+        p[i] = prober_new(NULL, 0);
+        probe_start(p[i], PROBE_LOAD, (word_t)view + PAGES(13) + 8 * i, 0);
+        thread_reaches(p[i]->worker->thread, THREAD_FAULTING);
+    }
+    must(answer(h->fault.epoch, FAILED(ST_INTEGRITY, 1), PAGES(13), 0, 0), "answer");
+    for (unsigned i = 0; i < 3; i++) {
+        all = probe_wait(p[i]) && p[i]->touched.status == ST_INTEGRITY && all;
+        prober_drop(p[i]);
+    }
+    ok(all, "tickets: one error reaches all that wait");
 
     /* the last waiter goes: the ticket is cancelled in silence, a late answer is prefetch */
     script_clear(s);

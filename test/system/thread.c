@@ -299,7 +299,7 @@ static void test_registers(void)
                            WORKER(keep_registers, (void *)stop, 0)};
     word_t until = counters_read().ticks + 12;
 
-    while (counters_read().ticks < until)
+    for (unsigned i = 0; i < 3000000 && counters_read().ticks < until; i++)
         ;
     *stop = true;
     ok(worker_wait(w[0]) && worker_wait(w[1]) && w[0]->result == 0 && w[1]->result == 0,
