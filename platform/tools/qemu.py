@@ -132,6 +132,7 @@ class Console:
         self.elf = elf
         self.live = live
         self.line = b""
+        self.held = b""
         self.text = bytearray()
 
     def emit(self, data):
@@ -140,6 +141,10 @@ class Console:
             os.write(1, data)
 
     def feed(self, data):
+        # What is read may end between the two bytes of a line end, which belong together.
+        data, self.held = self.held + data, b""
+        if data.endswith(b"\r"):
+            data, self.held = data[:-1], b"\r"
         for part in data.splitlines(keepends=True):
             body = part.rstrip(b"\r\n")
             self.line += body

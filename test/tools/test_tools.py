@@ -134,6 +134,13 @@ class Others(unittest.TestCase):
             verdict = run_tests.boot_verdict(boot, qemu.Result(0, "demo: x\n" * lines, 1))
             self.assertEqual(verdict is not None, wrong, lines)
 
+    def test_a_line_end_may_come_in_two_pieces(self):
+        console = qemu.Console("/nonesuch.elf", False)
+        console.feed(b"bt: 0x1\r")
+        console.feed(b"\nnext\r\n")
+        self.assertNotIn(b"0x1\r ", bytes(console.text))
+        self.assertTrue(bytes(console.text).endswith(b"\r\nnext\r\n"))
+
     def test_bench_lines(self):
         found = bench.figures("x\nbench null_syscall 65\r\nbench nonesuch 1\n")
         self.assertEqual(found, {"null_syscall": 65, "nonesuch": 1})
