@@ -131,6 +131,12 @@ def others(found):
     return {name: bank for name, bank in found.items() if not name.startswith("filepager")}
 
 
+def changes(before, after):
+    """What differs, for people."""
+    names = sorted(n for n in {**before, **after} if before.get(n) != after.get(n))
+    return "".join("; %s: %s, then %s" % (n, before.get(n), after.get(n)) for n in names)
+
+
 # ---- Programs built elsewhere ------------------------------------------------------------------
 
 def guide():
@@ -248,7 +254,7 @@ def plugging(image, archive, rounds):
         yield good == rounds, "a pager from elsewhere: start, cat NAME:FILE, stop, %d times" % rounds
         after = banks(s.do("mem"))
         yield bool(before) and before == after, \
-            "after %d times every bank has what it had" % rounds
+            "after %d times every bank has what it had%s" % (rounds, changes(before, after))
         s.do("start zeros z")
         s.do("run hold z:zeros 200000 &")
         s.expect("is mapped")

@@ -8,6 +8,7 @@
  * driver, and after its death, the kernel's debug object writes.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "user/driver/uart/uart.h"
 #include "user/init/init.h"
@@ -24,6 +25,7 @@ void output_prepare(struct init *init)
         return;
     prepared = (struct uart_output *)need(map_memory(sizeof *prepared, &init->output_ring),
                                           "making the console's ring");
+    memset(prepared, 0, sizeof *prepared); /* all pages of it are had from the beginning */
     bell = need(object_create(SLOT_BANK, OBJ_notification, 0, 0), "making the console's signal");
     init->output_signal = bell;
 }

@@ -8,6 +8,7 @@
  * firmware's: a DesignWare chip loses writes to its line control while it is busy.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/ns16550.h"
 #include "lib/rt/rt.h"
@@ -205,6 +206,7 @@ static void start(char **argv)
     need(q_notification_bind(signal, SLOT_THREAD), "binding the notification");
     need(q_irq_bind(irq, signal, UART_BIT_INTERRUPT), "binding the interrupt");
     sys_buffer()->receive[0] = slot_alloc();
+    memset(input.bytes, 0, sizeof input.bytes); /* all pages of it are had from the beginning */
 
     /* The FIFOs are on after any firmware; switched on again they keep what they hold. */
     ns16550_write(&chip, NS16550_FCR, NS16550_FCR_ENABLE);
