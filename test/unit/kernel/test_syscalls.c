@@ -221,12 +221,13 @@ static void give(unsigned number, struct object *o)
 }
 
 /* init, in the first bank, at the lowest priority. */
-static void boot(void)
+static int boot(void **state)
 {
     struct sched *sched;
     struct aspace *space;
     word_t detail;
 
+    (void)state;
     fake_arena_init();
     frame_boot_add(paddr(FAKE_BASE), PAGES);
     first = bank_boot();
@@ -241,6 +242,7 @@ static void boot(void)
                      ST_OK);
     thread_run(init, 0x1000, 0, 0, 0);
     schedule_next();
+    return 0;
 }
 
 /* A bank for all that follows, and the address space of all programs. */
@@ -468,11 +470,68 @@ static struct thread *program_step(struct thread *t)
     return meddle(t);
 }
 
+/* A thread with a home, bound to the first endpoint; it runs. */
+static struct thread *make_program(unsigned number, unsigned home)
+{
+    assert_int_equal(init_call(BANK, OP_bank_create, OBJ_thread, number, 0, 0), ST_OK);
+    assert_int_equal(init_call(BANK, OP_bank_create, OBJ_sched, home, 1, 0), ST_OK);
+    assert_int_equal(init_call(number, OP_thread_configure, CSPACE, ASPACE, 0, home), ST_OK);
+    assert_int_equal(init_call(number, OP_thread_bind, ENDPOINT, 0, 0, 0), ST_OK);
+    assert_int_equal(init_call(number, OP_thread_start, 0x1000, 0, 0, 0), ST_OK);
+    return slot_object(slot_at(number));
+}
+
+/* Words 0 to n - 1 are `value`, all else that came in registers is zero. */
+static void heard(const struct thread *t, unsigned kind, unsigned n, word_t value)
+{
+    static const u8 others[] = {5, 6, 7, 28, 29};
+
+    assert_int_equal(t->state, THREAD_READY);
+    assert_int_equal(tag_kind(t->regs[17]), kind);
+    assert_int_equal(tag_nwords(t->regs[17]), n);
+    for (unsigned i = 0; i < MESSAGE_REGISTERS; i++)
+        assert_int_equal(t->regs[10 + i], i < n ? value : 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+        assert_int_equal(t->regs[others[i]], 0);
+}
+
+static void message_when_it_is_short_shows_nothing_else(void **state)
+{
+    const word_t secret[6] = {7, 7, 7, 7, 7, 7};
+    struct thread *client, *server;
+
+    (void)state;
+    make_world();
+    assert_int_equal(init_call(BANK, OP_bank_create, OBJ_endpoint, ENDPOINT, 0, 0), ST_OK);
+    client = make_program(THREAD, SCHED);
+    server = make_program(THREAD + 1, SCHED + 1);
+    for (unsigned n = 0; n <= MESSAGE_WORDS; n++) {
+        bool first = n % 2; /* the server waits already, or the client does */
+
+        for (unsigned i = MESSAGE_REGISTERS; i < MESSAGE_WORDS; i++) {
+            client->buffer->words[i] = i;
+            server->buffer->words[i] = 0;
+        }
+        if (first)
+            enter(server, SYS_RECV, 0, secret);
+        enter(client, tag_make(SYS_CALL, 0, n, 0), ENDPOINT, secret);
+        if (!first)
+            enter(server, SYS_RECV, 0, secret);
+        heard(server, MSG_CALL, n, 7);
+        for (unsigned i = MESSAGE_REGISTERS; i < MESSAGE_WORDS; i++)
+            assert_int_equal(server->buffer->words[i], i < n ? i : 0);
+        assert_int_equal(client->state, THREAD_CALLING);
+        enter(server, tag_make(SYS_REPLY_RECV, 0, n % 7, 0) | SYS_NONBLOCK, 0, secret);
+        heard(client, MSG_REPLY, n % 7, 7);
+        check_everything();
+    }
+    init_call(BANK, OP_bank_destroy, 0, 0, 0, 0);
+}
+
 static void programs_when_they_do_anything_break_nothing(void **state)
 {
     (void)state;
     rng = seeded("programs");
-    boot();
     for (unsigned round = 0; round < 60; round++) {
         u64 used = first->used, free_frames = frame_free_count();
 
@@ -497,8 +556,9 @@ static void programs_when_they_do_anything_break_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message_when_it_is_short_shows_nothing_else),
         cmocka_unit_test(programs_when_they_do_anything_break_nothing),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, boot, NULL);
 }
