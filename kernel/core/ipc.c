@@ -20,131 +20,15 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/report.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/transfer.h"
 #include "kernel/core/trap.h"
 #include "kernel/object/cspace.h"
 #include "kernel/object/notification.h"
 #include "kernel/object/served.h"
 
-#define A0     10
-#define NUMBER 16 /* a6 */
-#define TAG    17 /* a7 */
-#define TAKEN  29 /* t4 */
-
-/* -------------------------------------------------------------------------------------- transfers */
-
 static struct endpoint *endpoint_of(const struct thread *t)
 {
     return slot_is_empty(&t->endpoint) ? NULL : slot_object(&t->endpoint);
-}
-
-/* The capabilities of one message: where they are and where they go. */
-struct cap_move {
-    unsigned n;
-    struct slot *from[MESSAGE_CAPS];
-    struct slot *to[MESSAGE_CAPS];
-};
-
-/* A slot that a thread's buffer names; each word of the buffer is read once. */
-static struct slot *named_slot(const struct thread *t, const cap_t *number)
-{
-    cap_t n = *(const volatile cap_t *)number;
-
-    return n ? cspace_slot(slot_object(&t->cspace), n) : NULL;
-}
-
-/* BAD_CAP, *detail = place: the sender has no capability there. */
-static status_t find_sources(const struct thread *from, struct cap_move *m, word_t *detail)
-{
-    for (unsigned i = 0; i < m->n; i++) {
-        m->from[i] = named_slot(from, &from->buffer->send[i]);
-        if (!m->from[i] || slot_is_empty(m->from[i])) {
-            *detail = i;
-            return ST_BAD_CAP;
-        }
-    }
-    return ST_OK;
-}
-
-/* OCCUPIED, *detail = place: the receiver has no room there, or named one slot twice. */
-static status_t find_destinations(const struct thread *to, struct cap_move *m, word_t *detail)
-{
-    for (unsigned i = 0; i < m->n; i++) {
-        bool usable;
-
-        m->to[i] = named_slot(to, &to->buffer->receive[i]);
-        usable = m->to[i] && slot_is_empty(m->to[i]);
-        for (unsigned k = 0; k < i; k++)
-            usable = usable && m->to[k] != m->to[i];
-        if (!usable) {
-            *detail = i;
-            return ST_OCCUPIED;
-        }
-    }
-    return ST_OK;
-}
-
-/* Lock: alone, if there is anything to move. */
-static void move_caps(const struct cap_move *m)
-{
-    for (unsigned i = 0; i < m->n; i++)
-        slot_derive(m->to[i], m->from[i], PLACE_CSPACE, slot_rights(m->from[i]), m->from[i]->badge);
-}
-
-/* Words, tag and badge; t4 is what the receiver's last invocation yielded, if it receives.  t0-t3 are
- * zero since the receiver's entry into the kernel. */
-static void put_message(const struct thread *from, struct thread *to, unsigned kind, word_t badge)
-{
-    word_t tag = from->regs[TAG];
-    unsigned n = tag_nwords(tag);
-
-#define COPY(i) to->regs[A0 + i] = n > i ? from->regs[A0 + i] : 0
-    COPY(0);
-    COPY(1);
-    COPY(2);
-    COPY(3);
-    COPY(4);
-    COPY(5);
-#undef COPY
-    for (unsigned i = MESSAGE_REGISTERS; i < n; i++)
-        to->buffer->words[i] = from->buffer->words[i];
-    to->regs[NUMBER] = badge;
-    to->regs[TAG] = tag_make(kind, tag_label(tag), n, tag_ncaps(tag));
-    if (kind != MSG_REPLY)
-        to->regs[TAKEN] = to->taken;
-}
-
-/* Move the message of `from` to the receiver `to`, capabilities and all, or change nothing. */
-static status_t transfer(struct thread *from, struct thread *to, unsigned kind, word_t badge,
-                         word_t *detail)
-{
-    struct cap_move caps;
-    status_t status;
-
-    caps.n = tag_ncaps(from->regs[TAG]);
-    if (caps.n) {
-        status = find_sources(from, &caps, detail);
-        if (status == ST_OK)
-            status = find_destinations(to, &caps, detail);
-        if (status != ST_OK)
-            return status;
-        move_caps(&caps);
-    }
-    put_message(from, to, kind, badge);
-    return ST_OK;
-}
-
-/* What can be said about a message before there is a receiver. */
-static status_t check_tag(word_t tag, word_t *detail)
-{
-    if (tag_nwords(tag) > MESSAGE_WORDS) {
-        *detail = MESSAGE_WORDS;
-        return ST_BAD_LENGTH;
-    }
-    if (tag_ncaps(tag) > MESSAGE_CAPS) {
-        *detail = tag_ncaps(tag);
-        return ST_BAD_ARG;
-    }
-    return ST_OK;
 }
 
 /* ------------------------------------------------------------------------- calls and their ends */
@@ -208,14 +92,14 @@ static void put_exception(const struct thread *from, struct thread *to)
     exception_describe(from, &m);
     reply_words(to, tag_make(MSG_EXCEPTION, from->stop_status, EXCEPTION_WORDS, 0),
                 from->send_badge, &m.access, EXCEPTION_WORDS);
-    to->regs[TAKEN] = to->taken;
+    to->regs[REG_TAKEN] = to->taken;
 }
 _Static_assert(EXCEPTION_WORDS <= MESSAGE_WORDS, "one message");
 
 /* The handler's reply to `t`, whose call it was: label 0 lets it go on. */
 static void end_exception(struct thread *handler, struct thread *t)
 {
-    word_t tag = handler->regs[TAG];
+    word_t tag = handler->regs[REG_TAG];
 
     if (tag_label(tag) != 0) {
         leave_stopped(t);
@@ -223,7 +107,7 @@ static void end_exception(struct thread *handler, struct thread *t)
         return;
     }
     if (tag_nwords(tag) >= 1)
-        t->regs[0] = handler->regs[A0];
+        t->regs[0] = handler->regs[REG_A0];
     t->exception = 0;
     schedule_ready(t);
 }
@@ -242,7 +126,7 @@ static bool deliver_thread(struct thread *from, struct thread *to)
         begin_call(from, to);
         return true;
     }
-    status = transfer(from, to, from->send_kind, from->send_badge, &detail);
+    status = transfer_message(from, to, from->send_kind, from->send_badge, &detail);
     if (status != ST_OK) {
         message_fails(from, status, detail);
         return false;
@@ -262,7 +146,7 @@ static void deliver_object(struct endpoint *e, struct served *s, struct thread *
 {
     struct thread *waiter = served_deliver(s, to);
 
-    to->regs[TAKEN] = to->taken;
+    to->regs[REG_TAKEN] = to->taken;
     if (!queue_is_empty(&s->queue))
         queue_push(&e->senders, &s->node, QNODE_SERVED);
     if (waiter)
@@ -294,7 +178,7 @@ static bool deliver_first(struct endpoint *e, struct thread *to)
 static void put_bits(struct thread *t, u64 bits)
 {
     reply_words(t, tag_make(MSG_NOTIFY, 0, 1, 0), 0, &bits, 1);
-    t->regs[TAKEN] = t->taken;
+    t->regs[REG_TAKEN] = t->taken;
     schedule_ready(t);
 }
 
@@ -496,7 +380,7 @@ static bool may_send(struct thread *t, const struct slot *slot, word_t tag)
         reply_status(t, ST_NO_RIGHT, ENDPOINT_SEND);
         return false;
     }
-    status = check_tag(tag, &detail);
+    status = transfer_check_tag(tag, &detail);
     if (status == ST_OK && tag_ncaps(tag) && !(slot_rights(slot) & ENDPOINT_GRANT)) {
         status = ST_NO_RIGHT;
         detail = ENDPOINT_GRANT;
@@ -528,7 +412,7 @@ static void ipc_call(struct thread *t, const struct slot *slot, word_t tag)
         return;
     }
     to = thread_of_wait(receiver);
-    status = transfer(t, to, MSG_CALL, slot->badge, &detail);
+    status = transfer_message(t, to, MSG_CALL, slot->badge, &detail);
     if (status != ST_OK) {
         reply_status(t, status, detail);
         return;
@@ -560,7 +444,7 @@ static void ipc_send(struct thread *t, const struct slot *slot, word_t tag)
         return;
     }
     to = thread_of_wait(receiver);
-    status = transfer(t, to, MSG_SEND, slot->badge, &detail);
+    status = transfer_message(t, to, MSG_SEND, slot->badge, &detail);
     if (status == ST_OK) {
         queue_remove(&e->receivers, receiver);
         schedule_ready(to);
@@ -573,7 +457,7 @@ static void wait_to_receive(struct endpoint *e, struct thread *t, word_t tag)
 {
     if (tag & SYS_NONBLOCK) { /* there was something, but it failed */
         reply_status(t, ST_WOULD_BLOCK, 0);
-        t->regs[TAKEN] = t->taken;
+        t->regs[REG_TAKEN] = t->taken;
         schedule_ready(t);
         return;
     }
@@ -591,7 +475,7 @@ static void ipc_recv(struct thread *t, word_t tag)
 
     if (!e || (nonblock && queue_is_empty(&e->senders) && !(n && n->bits))) {
         reply_status(t, e ? ST_WOULD_BLOCK : ST_NOT_BOUND, 0);
-        t->regs[TAKEN] = t->taken;
+        t->regs[REG_TAKEN] = t->taken;
         schedule_ready(t);
         return;
     }
@@ -607,19 +491,19 @@ static void ipc_recv(struct thread *t, word_t tag)
 
 /* Check the reply and find its capabilities.  OK: `caps` is full, or the caller's slots are not free
  * (*blame, a status for the caller).  Else the replier's mistake. */
-static status_t check_reply(struct thread *t, struct thread *to, struct cap_move *caps,
+static status_t check_reply(struct thread *t, struct thread *to, struct transfer_caps *caps,
                             status_t *blame, word_t *detail)
 {
-    word_t tag = t->regs[TAG];
-    status_t status = check_tag(tag, detail);
+    word_t tag = t->regs[REG_TAG];
+    status_t status = transfer_check_tag(tag, detail);
 
     *blame = ST_OK;
     caps->n = tag_ncaps(tag);
     if (status != ST_OK || !caps->n)
         return status;
-    status = find_sources(t, caps, detail);
+    status = transfer_find_sources(t, caps, detail);
     if (status == ST_OK)
-        *blame = find_destinations(to, caps, detail);
+        *blame = transfer_find_destinations(to, caps, detail);
     return status;
 }
 
@@ -627,7 +511,7 @@ static status_t check_reply(struct thread *t, struct thread *to, struct cap_move
 static bool ipc_reply(struct thread *t)
 {
     struct thread *to = t->caller;
-    struct cap_move caps;
+    struct transfer_caps caps;
     word_t detail = 0;
     status_t status, blame;
 
@@ -653,8 +537,8 @@ static bool ipc_reply(struct thread *t)
         return true;
     }
     if (blame == ST_OK) {
-        move_caps(&caps);
-        put_message(t, to, MSG_REPLY, 0);
+        transfer_move_caps(&caps);
+        transfer_put_message(t, to, MSG_REPLY, 0);
     } else {
         reply_status(to, blame, detail);
     }
@@ -664,7 +548,7 @@ static bool ipc_reply(struct thread *t)
 
 static struct slot *invoked_slot(const struct thread *t)
 {
-    word_t number = t->regs[NUMBER];
+    word_t number = t->regs[REG_NUMBER];
     struct slot *slot = cspace_slot(slot_object(&t->cspace), number);
 
     return slot && !slot_is_empty(slot) ? slot : NULL;
@@ -676,7 +560,7 @@ static void ipc_reply_recv(struct thread *t, word_t tag)
     struct slot *slot;
     word_t taken = 0;
 
-    if (t->regs[NUMBER] == 0) {
+    if (t->regs[REG_NUMBER] == 0) {
         t->taken = 0;
         if (ipc_reply(t))
             ipc_recv(t, tag);
@@ -684,7 +568,7 @@ static void ipc_reply_recv(struct thread *t, word_t tag)
     }
     slot = invoked_slot(t);
     if (!slot || slot_type(slot) == OBJ_endpoint) {
-        reply_status(t, ST_BAD_CAP, t->regs[NUMBER]);
+        reply_status(t, ST_BAD_CAP, t->regs[REG_NUMBER]);
         return;
     }
     if (invoke_object(t, slot, tag, &taken) != ST_OK)
@@ -703,7 +587,7 @@ static void call_or_send(struct thread *t, word_t tag)
     word_t result;
 
     if (!slot) {
-        reply_status(t, ST_BAD_CAP, t->regs[NUMBER]);
+        reply_status(t, ST_BAD_CAP, t->regs[REG_NUMBER]);
         return;
     }
     if (slot_type(slot) != OBJ_endpoint) {
@@ -721,7 +605,7 @@ static void call_or_send(struct thread *t, word_t tag)
  * operation may do anything; IPC without capabilities would do with shared. */
 struct thread *syscall_enter(struct thread *t)
 {
-    word_t tag = t->regs[TAG];
+    word_t tag = t->regs[REG_TAG];
     struct thread *next;
 
     kernel_enter_alone();

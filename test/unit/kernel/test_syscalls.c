@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // sources: kernel/core/ipc.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
-// sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c
+// sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c
 // sources: kernel/object/thread.c kernel/object/sched.c kernel/object/endpoint.c
 // sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
 // sources: kernel/object/aspace.c kernel/object/region.c kernel/object/radix.c
