@@ -15,8 +15,8 @@
 #include "test/support/tap.h"
 
 static const char *const tests[] = {
-    "bank",  "cspace", "thread", "aspace",      "endpoint", "notification", "sched", "irq",
-    "debug", "memory", "served", "mapping_ops", "real",     "stories",      "storm",
+    "bank",  "cspace", "thread", "aspace",      "endpoint", "notification", "sched",   "irq",
+    "debug", "memory", "served", "mapping_ops", "real",     "stories",      "traffic", "storm",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
