@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file pager for the files of cpio archives: what user/pager/file is, and what user/pager/flip
+ * A file pager for the files of cpio archives: what user/pager/filepager is, and what user/pager/flip
  * changes one thing of.
  *
  * One served object for each file that was opened.  A missing page is answered by a copy from the
