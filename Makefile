@@ -69,7 +69,7 @@ build_goals = mkdir -p build; steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | 
 	flock build/lock $(MAKE) $(if $(filter 0,$(V)),-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) STEPS=$$steps $(1)
 
 # ---- The commands ------------------------------------------------------------------------------
-.PHONY: help image run test check bench gdb mutants clean deps doctor unit format kernel abi
+.PHONY: help image run test test-long check bench gdb mutants clean deps doctor unit format kernel abi
 
 help: ## this list
 	@echo "Quire: make TARGET [VARIABLE=value ...]"
@@ -98,6 +98,10 @@ test: deps-quiet ## every test, in release and debug; results in build/test.tap
 		$(call build_goals,-k unit-programs) || failed="$$failed unit";) \
 	$(PYTHON) test/tools/run_tests.py --failed-builds "$$failed" --seed '$(SEED)' \
 		--sets '$(SETS)' --builds '$(BUILDS)'
+
+test-long: deps-quiet ## five minutes: a thousand pagers plugged in and taken away
+	+@$(call build_goals,BUILD=release bundle-run bundle-flip)
+	@$(PYTHON) test/tools/sessions.py --rounds 1000
 
 check: deps-quiet ## 45 seconds: format, gcc and clang, include arrows, unit tests, licence lines
 	+@MAKE='$(MAKE)' $(PYTHON) test/tools/check.py --jobs $(JOBS)

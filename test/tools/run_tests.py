@@ -7,7 +7,8 @@ usage: run_tests.py [--sets "unit system boot errors"] [--builds "release debug"
 Four sets, in this order:
   unit    the programs of build/unit, on this machine, under ASan and UBSan;
   system  the image whose programs print TAP on the console, once for each build;
-  boot    whole runs of the machine, by their exit status and output: the table BOOTS below;
+  boot    whole runs of the machine, by their exit status and output: the table BOOTS below; then
+          sessions at its prompt (sessions.py);
   errors  each (operation, error) pair of lib/abi/*.def is named, as `object.operation ERROR`, by a
           test that passed.
 Nothing is skipped: what cannot run (not built, no plan, killed by the time limit) has failed.  The
@@ -27,6 +28,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "platform", "tools"))
 import mkelf  # noqa: E402
 import qemu  # noqa: E402
+import sessions  # noqa: E402
 import tap  # noqa: E402
 
 SETS = ["unit", "system", "boot", "errors"]
@@ -165,6 +167,9 @@ class Runner:
             for boot in BOOTS if "boot" in sets else []:
                 self.jobs.append(("[%s] %s" % (build, boot.name),
                                   lambda build=build, boot=boot: self.boot(build, boot)))
+        for build in self.options.builds.split() if "boot" in sets else []:
+            self.jobs.append(("[%s] sessions at the prompt" % build,
+                              lambda build=build: self.sessions(build)))
         if "errors" in sets:
             self.jobs.append(("errors of lib/abi that no test provokes", self.errors))
 
@@ -248,6 +253,12 @@ class Runner:
         wrong = boot_verdict(boot, result)
         self.report.add(wrong is None, title,
                         [] if wrong is None else [wrong] + last_lines(result.output))
+
+    def sessions(self, build):
+        prefix = "[%s] session, " % build
+        if self.built(build, "run", prefix + "there is a prompt"):
+            for passed, text, lines in sessions.run_all(build):
+                self.report.add(passed, prefix + text, lines)
 
     def errors(self):
         """One failed test for each error that no passing test names."""
