@@ -65,6 +65,8 @@ def main():
         line = machine(options)
         if options.kernel:
             line[line.index("-kernel") + 1] = options.kernel
+        if os.isatty(0):  # somebody sits there: an idle machine must not keep a processor busy
+            line = [w.replace("sleep=off", "sleep=on") for w in line]
         print("run: " + " ".join(line), flush=True)
         if os.isatty(0):
             print("run: Ctrl-A X ends it", flush=True)
