@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import select
+import struct
 import subprocess
 import sys
 import tempfile
@@ -288,6 +289,61 @@ def plugging(image, archive, rounds):
         yield "data.bin" in s.do("ls"), "and the system goes on"
 
 
+def liars(program, folder):
+    """ELF files that lie about sizes, made from a good one: {name: path}."""
+    with open(program, "rb") as f:
+        good = f.read()
+    table = struct.unpack_from("<Q", good, 32)[0]  # program headers; 56 bytes each, the first LOAD
+
+    def patched(offset, form, value):
+        data = bytearray(good)
+        struct.pack_into(form, data, offset, value)
+        return bytes(data)
+
+    files = {
+        "cut": good[:table + 100],
+        "far": patched(32, "<Q", 1 << 40),  # the table outside the file
+        "many": patched(56, "<H", 0xffff),  # its entries
+        "long": patched(table + 32, "<Q", 1 << 60),  # bytes of a segment in the file
+        "small": patched(table + 40, "<Q", 1),  # bytes of it in memory
+        "high": patched(table + 16, "<Q", 0xffffffffffff0000),  # its address
+    }
+    paths = {}
+    for name, data in files.items():
+        paths["liar-" + name] = os.path.join(folder, "liar-" + name)
+        with open(paths["liar-" + name], "wb") as f:
+            f.write(data)
+    return paths
+
+
+def lies(image, program, folder):
+    """Executables and archives that lie about sizes."""
+    paths = liars(program, folder)
+    whole = archive_of(paths, os.path.join(folder, "liars.cpio"))
+    with open(whole, "rb") as f:
+        data = f.read()
+    with Session(image, whole) as s:
+        for name in paths:
+            told = s.do("run " + name)
+            yield "loading it" in told, "%s is refused: %s" % (name, told.strip())
+        before = banks(s.do("mem"))
+        for name in paths:
+            s.do("run " + name)
+        after = banks(s.do("mem"))
+        yield others(before) == others(after), "and nothing is lost%s" % changes(before, after)
+    shorter = struct.unpack("8s", b"%08X" % 0x7fffffff)[0]
+    for what, bad in (("cut in a header", data[:60]), ("cut in a file", data[:len(data) // 2]),
+                      ("of rubbish", b"\xff" * 5000), ("of zeros", bytes(8192)),
+                      ("with a file larger than itself", data[:54] + shorter + data[62:]),
+                      ("with a name larger than itself", data[:94] + shorter + data[102:])):
+        path = os.path.join(folder, "bad.cpio")
+        with open(path, "wb") as f:
+            f.write(bad)
+        with Session(image, path) as s:
+            yield "data.bin" in s.do("ls") and "demo: passed" in s.text, \
+                "an archive %s: the system goes on" % what
+
+
 def piped(folder, stdin, data=None, add=""):
     """`run.py` with that standard input: exit status and output."""
     line = [sys.executable, os.path.join(ROOT, "platform", "tools", "run.py"), "--limit", "60",
@@ -345,6 +401,7 @@ def run_all(build, rounds=ROUNDS):
         archive = archive_of(programs, os.path.join(folder, "add.cpio"))
         for name, session in (("guide", printed()), ("typing", typing(image)),
                               ("plugging", plugging(image, archive, rounds)),
+                              ("lies", lies(image, programs["zeros"], folder)),
                               ("pipes", pipes(build, programs))):
             try:
                 for passed, text in session:

@@ -79,13 +79,16 @@ static void read_machine(void)
     unmap((word_t)blob, nbytes);
 }
 
-static void read_archive(cap_t object, word_t nbytes, const char *what)
+static enum cpio_error read_archive(cap_t object, word_t nbytes, const char *what)
 {
-    struct cpio *archive = &init.archives[init.narchives++];
+    struct cpio *archive = &init.archives[init.narchives];
     enum cpio_error error = cpio_open(archive, map_to_read(object, nbytes, what), nbytes);
 
-    if (error != CPIO_OK)
-        fatal("%s: %s", what, cpio_error_text(error));
+    if (error == CPIO_OK)
+        init.narchives++;
+    else
+        printf("init: %s is no archive, and left out: %s\n", what, cpio_error_text(error));
+    return error;
 }
 
 /* The archive that the boot loader added, if any, comes first, so that it can replace files. */
@@ -95,9 +98,11 @@ static void read_archives(void)
     struct cpio_entry entry;
     enum fdt_error bad;
 
-    if (q_operation(FIRST_INITRD, OP_memory_query, 0, &m) == ST_OK)
-        read_archive(FIRST_INITRD, m.words[0], "the initrd");
-    read_archive(FIRST_BUNDLE, bundle_bytes, "the boot bundle");
+    if (q_operation(FIRST_INITRD, OP_memory_query, 0, &m) == ST_OK &&
+        read_archive(FIRST_INITRD, m.words[0], "the initrd") != CPIO_OK)
+        q_cspace_delete(SLOT_CSPACE, FIRST_INITRD); /* so that nobody is given it */
+    if (read_archive(FIRST_BUNDLE, bundle_bytes, "the boot bundle") != CPIO_OK)
+        fatal("there is nothing to start");
     if (!file_find(&init, "system.dtb", &entry))
         fatal("the boot bundle has no system.dtb");
     bad = fdt_open(&init.description, entry.data, entry.size_bytes);
