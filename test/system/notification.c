@@ -139,6 +139,16 @@ static void test_bind(void)
     (void)!q_send(e, &m, 0);
     thread_reaches(w->thread, THREAD_RECEIVING);
     ok(r->n == 3 && r->heard[2] == 0x103, "a bound receiver hears messages as before");
+    must(q_thread_stop(w->thread), "stop");
+    worker_drop(w);
+    w = worker_new(&(struct worker_options){.endpoint = e});
+    worker_start(w, receive, r);
+    thread_reaches(w->thread, THREAD_RECEIVING);
+    must(q_notification_signal(other, 0x20), "signal");
+    must(q_notification_bind(other, w->thread), "bind");
+    thread_reaches(w->thread, THREAD_RECEIVING);
+    ok(r->n == 4 && r->heard[3] == 0x20,
+       "notification.bind: bits set earlier are heard at once by a thread that receives");
     worker_drop(w);
     must(q_notification_bind(n, free_one->thread), "bind again");
     ok(true, "a notification whose receiver died can be bound again");
