@@ -39,8 +39,8 @@ class Silent(Exception):
 class Session:
     """A machine that is typed at.  `with Session(image) as s`: waits for the first prompt."""
 
-    def __init__(self, image, initrd="", harts="1"):
-        line = qemu.command(kernel=image, initrd=initrd, harts=harts)
+    def __init__(self, image, initrd="", line=None):
+        line = line or qemu.command(kernel=image, initrd=initrd, harts="1")
         self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.text = ""  # all that was printed
@@ -235,6 +235,24 @@ def typing(image):
         yield s.end() == 0, "ctrl-D ends the machine with the demonstration's status"
 
 
+def wide(image, folder):
+    """A board whose UART has registers four bytes apart, and takes 32-bit accesses only."""
+    tree = os.path.join(folder, "icicle.dtb")
+    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", tree, "test/boards/icicle.dts"],
+                   check=True)
+    line = ["qemu-system-riscv64", "-machine", "microchip-icicle-kit", "-smp", "5", "-m", "2G",
+            "-display", "none", "-monitor", "none", "-serial", "null", "-serial", "stdio",
+            "-kernel", image, "-dtb", tree]
+    with Session(image, line=line) as s:
+        pasted = "x" * 4090
+        yield "%08x" % crc32c(pasted.encode()) in s.do("sum " + pasted), \
+            "4 KiB pasted arrive complete on icicle"
+        before, after = s.do("ps"), s.do("ps")
+        interrupts = r"uart: (\d+) interrupts"
+        yield 0 < number(interrupts, before) < number(interrupts, after), \
+            "and its interrupts rise"
+
+
 def plugging(image, archive, rounds):
     """Pagers from elsewhere that come and go."""
     with Session(image, archive) as s:
@@ -400,6 +418,7 @@ def run_all(build, rounds=ROUNDS):
             return
         archive = archive_of(programs, os.path.join(folder, "add.cpio"))
         for name, session in (("guide", printed()), ("typing", typing(image)),
+                              ("wide registers", wide(image, folder)),
                               ("plugging", plugging(image, archive, rounds)),
                               ("lies", lies(image, programs["zeros"], folder)),
                               ("pipes", pipes(build, programs))):
