@@ -235,6 +235,16 @@ def typing(image):
         yield s.end() == 0, "ctrl-D ends the machine with the demonstration's status"
 
 
+def driver_gone(image):
+    """The console driver is a program like any other: its end is no end of the output."""
+    with Session(image) as s:
+        s.type("kill uart\n")
+        status = s.end()
+        yield "uart is killed" in s.text and "the console driver is gone" in s.text, \
+            "when it is killed the kernel writes what follows"
+        yield status == 0, "and the machine ends in order"
+
+
 def wide(image, folder):
     """A board whose UART has registers four bytes apart, and takes 32-bit accesses only."""
     tree = os.path.join(folder, "icicle.dtb")
@@ -418,6 +428,7 @@ def run_all(build, rounds=ROUNDS):
             return
         archive = archive_of(programs, os.path.join(folder, "add.cpio"))
         for name, session in (("guide", printed()), ("typing", typing(image)),
+                              ("console driver", driver_gone(image)),
                               ("wide registers", wide(image, folder)),
                               ("plugging", plugging(image, archive, rounds)),
                               ("lies", lies(image, programs["zeros"], folder)),

@@ -38,7 +38,12 @@ static void read_input(void)
         if (sizeof typed.bytes - (typed.head - typed.tail) < sizeof bytes)
             return;
         message_prepare(&m, UART_READ, 0, 0);
-        if (q_call(given.uart, &m) != ST_OK || (n = m.words[0]) == 0 || n > sizeof bytes)
+        if (q_call(given.uart, &m) != ST_OK) {
+            printf("shell: the console driver is gone, so nothing more can be typed\n");
+            power_off();
+        }
+        n = m.words[0];
+        if (n == 0 || n > sizeof bytes)
             return;
         message_get_bytes(&m, 1, bytes, n);
         for (word_t i = 0; i < n; i++) {
