@@ -235,6 +235,24 @@ def typing(image):
         yield s.end() == 0, "ctrl-D ends the machine with the demonstration's status"
 
 
+def memory(image):
+    """The README's table of what the system takes, 5 % more allowed."""
+    with open(os.path.join(ROOT, "README.md")) as f:
+        text = f.read()
+    stated = [int(n.replace(",", "")) for pattern in (r"at the prompt, all in all \| ([0-9,]+)",
+                                                      r"pager that is idle \| ([0-9,]+)")
+              for n in re.findall(pattern, text)]
+    with Session(image) as s:
+        used = 256 * 1024 - 4 * number(r"(\d+) pages of the machine are free", s.do("mem"))
+        s.do("start zeros z")
+        s.do("ls z:")
+        found = banks(s.do("mem"))
+        idle = 4 * sum(bank[1] for name, bank in found.items() if name in ("z", "z, served"))
+        yield len(stated) == 2 and used <= stated[0] * 1.05 and 0 < idle <= stated[1] * 1.05, \
+            "at the prompt %d KiB are used, and %d by an idle pager: README.md says %s" % (
+                used, idle, stated)
+
+
 def driver_gone(image):
     """The console driver is a program like any other: its end is no end of the output."""
     with Session(image) as s:
@@ -428,6 +446,7 @@ def run_all(build, rounds=ROUNDS):
             return
         archive = archive_of(programs, os.path.join(folder, "add.cpio"))
         for name, session in (("guide", printed()), ("typing", typing(image)),
+                              ("memory", memory(image)),
                               ("console driver", driver_gone(image)),
                               ("wide registers", wide(image, folder)),
                               ("plugging", plugging(image, archive, rounds)),

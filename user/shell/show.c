@@ -236,6 +236,7 @@ static void show_bank(const char *name, const char *what, cap_t bank)
 void show_banks(void)
 {
     struct managed program;
+    struct message m = {.words = {0}};
 
     printf("%-20s %8s %8s %8s %8s %8s %8s\n", "bank (pages)", "limit", "used", "peak", "objects",
            "frames", "banks");
@@ -251,4 +252,6 @@ void show_banks(void)
         show_bank(children[i].process.name, "", children[i].process.bank);
         show_bank(children[i].process.name, ", served", children[i].process.service_bank);
     }
+    if (given.debug && q_operation(given.debug, OP_debug_counters, 0, &m) == ST_OK)
+        printf("%lu pages of the machine are free\n", m.words[4]);
 }
