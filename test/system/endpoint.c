@@ -290,6 +290,47 @@ static void test_cap_errors(void)
     server_drop(s);
 }
 
+static void send_cap(void *argument)
+{
+    word_t *a = argument; /* endpoint, capability */
+
+    sys_buffer()->send[0] = a[1];
+    worker_self()->result = send(a[0], 0, 1, 3, 0).status;
+}
+
+/* What was right when the message was sent may be wrong when it is received. */
+static void test_late_caps(void)
+{
+    struct server *s = server_new(0);
+    word_t *a = arena_new(16), *b = arena_new(16);
+    cap_t n = make(OBJ_notification, 0, 0);
+    struct worker *gone, *kept;
+
+    s->receive[0] = slot_new();
+    a[0] = b[0] = s->endpoint;
+    a[1] = copy_of(n, NOTIFICATION_SIGNAL);
+    b[1] = n;
+    gone = WORKER(send_cap, a, 0);
+    ok(thread_reaches(gone->thread, THREAD_SENDING), "endpoint: a send with a capability waits");
+    kept = WORKER(send_cap, b, 0);
+    thread_reaches(kept->thread, THREAD_SENDING);
+    drop(a[1]);
+    server_start(s);
+    ok(worker_wait(gone) && gone->result == ST_BAD_CAP,
+       "endpoint.send BAD_CAP: the capability was deleted while the message waited");
+    ok(worker_wait(kept) && kept->result == ST_OK && s->n == 1 && s->got_caps == 1 &&
+           !slot_is_empty(s->receive[0]),
+       "endpoint: the next sender is received in its place");
+    worker_start(kept, send_cap, b);
+    ok(worker_wait(kept) && kept->result == ST_OCCUPIED && s->n == 1,
+       "endpoint.send OCCUPIED: the receiver's slot still holds the last one");
+    drop(s->receive[0]);
+    worker_drop(gone);
+    worker_drop(kept);
+    drop(n);
+    server_drop(s);
+}
+
 /* ------------------------------------------------------------------------------- waiting in vain */
 
 static void call_once(void *argument)
@@ -441,6 +482,7 @@ int main(void)
     test_order();
     test_caps();
     test_cap_errors();
+    test_late_caps();
     test_ends();
     test_nonblock();
     test_misuse();
