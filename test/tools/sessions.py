@@ -194,6 +194,7 @@ def typing(image):
         yield "checksum " + crc in s.do("cat -s data.bin"), \
             "cat reads every byte of data.bin through the file pager"
         yield s.do("run cat data.crc").strip() == crc, "run starts a program with arguments"
+        yield "demo: passed" in s.do("run mapfile"), "run starts the demonstration once more"
         before = s.do("ps")
         line = "".join(chr(33 + i * 7 % 94) for i in range(4096 - len("sum \n")))
         told = s.do("sum " + line)

@@ -48,12 +48,10 @@ static void command_ls(int argc, char **argv)
     struct child *server = NULL;
     char *arguments[2] = {"ls", argc > 1 ? argv[1] : "files"}, *file;
 
-    if (argc > 1 && (!strchr(argv[1], ':') || !split(argv[1], &server, &file))) {
-        if (!server)
-            printf("ls: %s: a pager is written NAME:\n", argv[1]);
-        return;
-    }
-    tool("fileinfo", 2, arguments, server);
+    if (argc > 1 && !strchr(argv[1], ':'))
+        printf("ls: %s: a pager is written NAME:\n", argv[1]);
+    else if (argc == 1 || split(argv[1], &server, &file))
+        tool("fileinfo", 2, arguments, server);
 }
 
 static void command_cat(int argc, char **argv)
