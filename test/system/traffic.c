@@ -33,9 +33,8 @@ static struct script *pager;
 
 /* ------------------------------------------------------------------------------------- the actors */
 
-__attribute__((naked, noinline)) static word_t wild(word_t address)
+__attribute__((naked, noinline)) static word_t wild(__attribute__((unused)) word_t address)
 {
-    (void)address;
     __asm__("ld a0, 0(a0)\nret");
 }
 
