@@ -358,6 +358,34 @@ static void test_epoch(void)
 
 /* ------------------------------------------------------------------------------------------ events */
 
+/* What nobody listened to is heard in the order in which it happened. */
+static void test_backlog(void)
+{
+    cap_t gate = make(OBJ_endpoint, 0, 0), o = make(OBJ_served, PAGES(8), 7);
+    struct declaration d = script_declaration();
+    char *at[3];
+    bool in_order = true;
+
+    s->objects[7] = o;
+    declare(o, &d);
+    must(q_served_attach(o, gate), "attach"); /* nobody listens there */
+    for (unsigned i = 0; i < 3; i++)
+        at[i] = kit_map(o, PAGES(2), PAGES(2) * i, RW);
+    script_clear(s);
+    must(q_served_attach(o, s->endpoint), "attach");
+    script_settle(s);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct heard *h = script_nth(s, MAPPING_on_mapped, i);
+        in_order = in_order && h && h->mapping.vaddr == (word_t)at[i];
+    }
+    ok(in_order, "events: a backlog of three mappings is heard in order");
+    for (unsigned i = 0; i < 3; i++)
+        kit_unmap(at[i], PAGES(2));
+    script_settle(s);
+    drop(o);
+    drop(gate);
+}
+
 /* A pager that is busy hears everything later, in order: mapped, fault, unmapped. */
 static void test_order(void)
 {
@@ -530,6 +558,7 @@ int main(void)
     test_epoch();
     test_answer_and_receive();
     test_window();
+    test_backlog();
     test_order();
     test_many();
     test_death();
