@@ -17,6 +17,7 @@
 # ASID=off              the kernel uses no address space identifiers
 # V=1                   show each command of the build, and every line of the demonstration
 # DEPS=no               install nothing, print only
+# PROGRAM=name          of `make gdb`: the symbols of this user program too
 # T=name                of `make unit` and `make mutants`: run this one alone
 BUILD := release
 BOARD := virt
@@ -29,11 +30,12 @@ AD := on
 ASID := on
 V := 0
 DEPS := yes
+PROGRAM :=
 T :=
 # BUNDLE=name: any other bundle (see platform/tools/build.mk); `none` is the kernel alone.
 BUNDLE := $(or $(DEMO),run)
-# SETS="unit system boot errors", BUILDS="release debug": what `make test` runs, for the mutants.
-SETS := unit system boot errors
+# SETS="unit system boot gdb errors", BUILDS="release debug": what `make test` runs, for the mutants.
+SETS := unit system boot gdb errors
 BUILDS := release debug
 
 # What the targets of this file hand on to the machine.
@@ -91,7 +93,7 @@ run: deps-quiet ## build the image and boot it in QEMU; ends with the demonstrat
 
 test: deps-quiet ## every test, in release and debug; results in build/test.tap
 	+@failed=; \
-	for b in $(if $(filter system boot,$(SETS)),$(BUILDS)); do \
+	for b in $(if $(filter system boot gdb,$(SETS)),$(BUILDS)); do \
 		echo "test: building $$b"; \
 		$(call build_goals,-k BUILD=$$b test-images) || failed="$$failed $$b"; done; \
 	$(if $(filter unit,$(SETS)),echo "test: building the unit tests"; \
@@ -116,8 +118,8 @@ bench: deps-quiet ## measure, print the table and write build/bench.json
 	@$(PYTHON) test/tools/bench.py
 
 gdb: deps-quiet ## boot stopped at the first kernel instruction, with gdb attached
-	+@$(call build_goals,bundle-$(BUNDLE))
-	@$(PYTHON) platform/tools/debug.py $(RUN_FLAGS) $(OUT)/$(BUNDLE) -- $(GDBFLAGS)
+	+@$(call build_goals,bundle-$(BUNDLE) $(if $(PROGRAM),$(OUT)/programs/$(PROGRAM).elf))
+	@$(PYTHON) platform/tools/debug.py $(RUN_FLAGS) --program '$(PROGRAM)' $(OUT)/$(BUNDLE) -- $(GDBFLAGS)
 
 mutants: deps-quiet ## an hour: break the source on purpose, see that a test notices
 	+@MAKE='$(MAKE)' $(PYTHON) test/tools/mutants.py $(T)

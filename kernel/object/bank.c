@@ -244,6 +244,8 @@ u64 bank_cost(const struct bank *b, size_t size)
 
 /* ---- Birth and death --------------------------------------------------------------------------*/
 
+struct bank *first_bank; /* [I] */
+
 /* Boot only.  The page it lies in is its own first slab page; the rest of it serves as usual. */
 struct bank *bank_boot(void)
 {
@@ -263,6 +265,7 @@ struct bank *bank_boot(void)
     b->limit = limit;
     charge(b, &b->slab_pages, 1);
     slab_list(b, f);
+    first_bank = b;
     return b;
 }
 

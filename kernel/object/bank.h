@@ -38,6 +38,8 @@ _Static_assert(sizeof(struct bank) <= 256, "size class");
  * object whose origin has no parent, and never dies.  Boot only, after frame_boot_add.
  */
 struct bank *bank_boot(void);
+/* What bank_boot made, the root of all capabilities: where a debugger begins. [I] */
+extern struct bank *first_bank;
 
 /* Pages left: the detail word of NO_SPACE. */
 static inline u64 bank_left(const struct bank *b)

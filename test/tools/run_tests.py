@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Run the tests that make has built and merge what they say into one TAP file.
 
-usage: run_tests.py [--sets "unit system boot errors"] [--builds "release debug"] ...
+usage: run_tests.py [--sets "unit system boot gdb errors"] [--builds "release debug"] ...
 
-Four sets, in this order:
+Five sets, in this order:
   unit    the programs of build/unit, on this machine, under ASan and UBSan;
   system  the image whose programs print TAP on the console, once for each build;
   boot    whole runs of the machine, by their exit status and output: the table BOOTS below; then
           sessions at its prompt (sessions.py);
+  gdb     one session of gdb, by gdb_session.py, once for each build;
   errors  each (operation, error) pair of lib/abi/*.def is named, as `object.operation ERROR`, by a
           test that passed.
 Nothing is skipped: what cannot run (not built, no plan, killed by the time limit) has failed.  The
@@ -31,10 +32,11 @@ import qemu  # noqa: E402
 import sessions  # noqa: E402
 import tap  # noqa: E402
 
-SETS = ["unit", "system", "boot", "errors"]
+SETS = ["unit", "system", "boot", "gdb", "errors"]
 UNIT_LIMIT = 60  # seconds
 SYSTEM_LIMIT = 150
 BOOT_LIMIT = 60
+GDB_LIMIT = 60
 DEMO_LINES = 40  # at most, unless V=1
 
 
@@ -170,6 +172,9 @@ class Runner:
         for build in self.options.builds.split() if "boot" in sets else []:
             self.jobs.append(("[%s] sessions at the prompt" % build,
                               lambda build=build: self.sessions(build)))
+        for build in self.options.builds.split():
+            if "gdb" in sets:
+                self.jobs.append(("[%s] gdb" % build, lambda build=build: self.gdb(build)))
         if "errors" in sets:
             self.jobs.append(("errors of lib/abi that no test provokes", self.errors))
 
@@ -259,6 +264,24 @@ class Runner:
         if self.built(build, "run", prefix + "there is a prompt"):
             for passed, text, lines in sessions.run_all(build):
                 self.report.add(passed, prefix + text, lines)
+
+    def gdb(self, build):
+        prefix = "[%s] " % build
+        if not self.built(build, "run", prefix + "gdb session"):
+            return
+        try:
+            done = subprocess.run([sys.executable, "test/tools/gdb_session.py",
+                                   os.path.join("build", build, "run")], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors="replace", timeout=GDB_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.report.add(False, prefix + "gdb session ends within %d seconds" % GDB_LIMIT)
+            return
+        stream = tap.Stream(done.stdout)
+        self.report.add_stream(stream, prefix)
+        if done.returncode != 0 and all(passed for passed, _, _ in stream.results):
+            self.report.add(False, prefix + "gdb session has status 0, not %d" % done.returncode,
+                            last_lines(done.stdout))
 
     def errors(self):
         """One failed test for each error that no passing test names."""
