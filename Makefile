@@ -65,6 +65,10 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 include platform/tools/build.mk
 
+ifneq ($(filter-out $(PROGRAMS),$(PROGRAM)),)
+$(error PROGRAM=$(PROGRAM) is not known: use one of $(sort $(PROGRAMS)))
+endif
+
 # build_goals GOALS: make them with all processors.  A first look counts the steps to come, so that
 # each prints `n of m`.  The lock keeps two commands in one checkout from writing the same files.
 build_goals = mkdir -p build; steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | grep -c '^echo "  \['); \

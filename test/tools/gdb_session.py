@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 """The gdb commands of kernel/gdb on a live machine: what `make test SETS=gdb` runs.
 
-usage: gdb_session.py FOLDER        (FOLDER holds Image and kernel.elf of the system `run`)
+usage: gdb_session.py [--update] FOLDER     (FOLDER holds Image and kernel.elf of the system `run`)
 
-One session: it stops in main of a program, in user mode, and then in answer_invoke, where a program
+One session stops in main of a program, in user mode, and then in answer_invoke, where a program
 waits for a page; at both it runs commands and looks for what must be there, and that the machine
 goes on afterwards.  It would fail if a structure changed in a way that kernel/gdb/quire.py does not
-follow.  Prints TAP; exit status 0 if all passed.
+follow.  In the release build the sessions of docs/debugging.md run too, and must print what stands
+there, numbers aside; --update writes what they print now into that page.  Prints TAP; exit status 0
+if all passed.
 """
 
 import os
@@ -18,8 +20,8 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LIMIT = 40  # seconds
-PROGRAM = "mapfile"
+LIMIT = 25  # seconds
+PAGE = "docs/debugging.md"
 
 # Before the first instruction of C, in user mode, in the kernel with a fault open: each step is a
 # command of gdb and the patterns that its output must hold; "continue" leads from stop to stop.
@@ -68,11 +70,11 @@ FAULT = [
 STEPS = EARLY + USER + FAULT
 
 
-def script():
-    """The whole session for gdb: before each command a line that says which step begins.  By way of
-    Python, because an error would end a sourced file."""
+def script(commands):
+    """A session for gdb: before each command a line that says which one begins.  By way of Python,
+    because an error would end a sourced file."""
     lines = ["python"]
-    for number, (command, _) in enumerate(STEPS):
+    for number, command in enumerate(commands):
         lines += ["print('@@@ %d')" % number,
                   "try: gdb.execute(%r)" % command,
                   "except gdb.error as e: print(e)"]
@@ -85,13 +87,13 @@ def free_port():
         return s.getsockname()[1]
 
 
-def session(folder):
-    """The output of the session, or None with a text if it did not end in time."""
+def session(folder, program, commands):
+    """Run it; the output of each command, and whether the session came to its end in time."""
     path = os.path.join(folder, "gdb-session.gdb")
     with open(path, "w") as f:
-        f.write(script())
+        f.write(script(commands))
     line = [sys.executable, "platform/tools/debug.py", "--port", str(free_port()),
-            "--program", PROGRAM, folder, "--", "-batch", "-x", path]
+            "--program", program, folder, "--", "-batch", "-x", path]
     with open(os.path.join(folder, "gdb-session.log"), "w+") as log:
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log,
                                    stderr=subprocess.STDOUT)
@@ -101,30 +103,108 @@ def session(folder):
             process.send_signal(signal.SIGINT)  # debug.py then ends gdb and QEMU
             process.wait()
         log.seek(0)
-        return log.read()
+        text = log.read()
+    parts = dict(re.findall(r"^@@@ (\w+)\n(.*?)(?=^@@@ |\Z)", text, re.M | re.S))
+    return [parts.get(str(n), "") for n in range(len(commands))], "end" in parts
+
+
+class Report:
+    """TAP, as it comes."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def add(self, passed, text, comments=()):
+        self.count += 1
+        self.failed += not passed
+        print("%sok %d - gdb: %s" % ("" if passed else "not ", self.count, text))
+        for line in [] if passed else comments:
+            print("# " + line)
+
+
+def run_steps(report, folder):
+    outputs, ended = session(folder, "mapfile", [command for command, _ in STEPS])
+    for (command, patterns), output in zip(STEPS, outputs):
+        missing = [p for p in patterns if not re.search(p, output, re.M)]
+        report.add(not missing, "step %d: %s" % (report.count + 1, command),
+                   ["no match for " + p for p in missing] + output.split("\n"))
+    report.add(ended, "the session ends within %d seconds" % LIMIT)
+
+
+# ---- The page --------------------------------------------------------------------------------------
+
+def plain(line):
+    """A line without its numbers and the width of its columns."""
+    line = re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{16}\b|\d+", "N", line)
+    return re.sub(r"\s+", " ", line).strip()
+
+
+def shown(output):
+    """The lines of an output that the page shows."""
+    return [line.rstrip() for line in output.split("\n")
+            if line.strip() and not re.match(r"\[Inferior .* detached\]", line)]
+
+
+def cut(lines, sample):
+    """As much of the lines as the sample shows of its own."""
+    if "..." in sample and len(lines) > len(sample) - 1:
+        return lines[:len(sample) - 1] + ["..."]
+    return lines
+
+
+def run_block(folder, block):
+    """The block of the page (```gdb: a session, ```console: what it left) as it is now."""
+    kind, *lines = block.rstrip("`\n").split("\n")
+    if kind == "```console":
+        with open(os.path.join(folder, "gdb-console.log"), errors="replace") as f:
+            done = subprocess.run([sys.executable, "platform/tools/symbolise.py",
+                                   os.path.join(folder, "kernel.elf")], stdin=f,
+                                  capture_output=True, text=True)
+        log = shown(done.stdout)
+        first = [plain(line) for line in log].index(plain(lines[0]))
+        return "\n".join([kind] + cut(log[first:], lines) + ["```"])
+    program = re.search(r"PROGRAM=(\w+)", lines[0])
+    samples = re.findall(r"^\(gdb\) (.*)\n((?:(?!\(gdb\) ).*\n)*)", "\n".join(lines) + "\n", re.M)
+    outputs, _ = session(folder, program.group(1) if program else "", [c for c, _ in samples])
+    result = [kind, lines[0]]
+    for (command, sample), output in zip(samples, outputs):
+        result += ["(gdb) " + command] + cut(shown(output), sample.split("\n")[:-1])
+    return "\n".join(result + ["```"])
+
+
+def run_page(report, folder, update):
+    with open(PAGE) as f:
+        text = f.read()
+    for number, block in enumerate(re.findall(r"^```(?:gdb|console)\n.*?^```", text, re.M | re.S), 1):
+        try:
+            now = run_block(folder, block)
+        except ValueError:
+            now = "the console has no such line"
+        before = [plain(line) for line in block.split("\n")]
+        different = [line for line in now.split("\n") if plain(line) not in before]
+        same = before == [plain(line) for line in now.split("\n")]
+        report.add(same, "block %d of %s prints what stands there" % (number, PAGE),
+                   ["different or new: " + line for line in different]
+                   + ["python3 test/tools/gdb_session.py --update %s writes it anew" % folder])
+        text = text.replace(block, now)
+    if update:
+        with open(PAGE, "w") as f:
+            f.write(text)
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: gdb_session.py FOLDER")
+    arguments = [a for a in sys.argv[1:] if a != "--update"]
+    if len(arguments) != 1:
+        sys.exit("usage: gdb_session.py [--update] FOLDER")
     os.chdir(ROOT)
-    folder = sys.argv[1]
-    output = session(folder)
-    parts = dict(re.findall(r"^@@@ (\w+)\n(.*?)(?=^@@@ |\Z)", output, re.M | re.S))
-    print("TAP version 13\n1..%d" % (len(STEPS) + 1))
-    failed = 0
-    for number, (command, patterns) in enumerate(STEPS):
-        part = parts.get(str(number), "")
-        missing = [p for p in patterns if not re.search(p, part, re.M)]
-        failed += bool(missing)
-        print("%sok %d - gdb: %s, step %d" % ("not " if missing else "", number + 1, command,
-                                              number + 1))
-        for line in ["no match for " + p for p in missing] + part.split("\n") if missing else []:
-            print("# " + line)
-    ended = "end" in parts
-    print("%sok %d - gdb: the session ends within %d seconds" % (
-        "" if ended else "not ", len(STEPS) + 1, LIMIT))
-    return 1 if failed or not ended else 0
+    folder = os.path.relpath(arguments[0])
+    report = Report()
+    print("TAP version 13")
+    run_steps(report, folder)
+    if "release" in folder.split(os.sep):
+        run_page(report, folder, "--update" in sys.argv)
+    print("1..%d" % report.count)
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ SETS = ["unit", "system", "boot", "gdb", "errors"]
 UNIT_LIMIT = 60  # seconds
 SYSTEM_LIMIT = 150
 BOOT_LIMIT = 60
-GDB_LIMIT = 60
+GDB_LIMIT = 110
 DEMO_LINES = 40  # at most, unless V=1
 
 
