@@ -16,8 +16,9 @@ static struct {
 
 static void keep(const char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n && console.kept_bytes < sizeof(console.kept); i++)
-        console.kept[console.kept_bytes++] = bytes[i];
+    n = MIN(n, sizeof(console.kept) - console.kept_bytes);
+    memcpy(console.kept + console.kept_bytes, bytes, n);
+    console.kept_bytes += n;
 }
 
 /* Send n bytes, with a carriage return before each line end. */

@@ -22,6 +22,21 @@ _Static_assert(PAGE_WORDS % WORDS_PER_TURN == 0, "a page is a whole number of tu
  * manual advises against that attribute outside debugging.) */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
+/* The operation for words i .. i+7, and for all words of a turn. */
+#define EIGHT(op, i) \
+    op(i) op((i) + 1) op((i) + 2) op((i) + 3) op((i) + 4) op((i) + 5) op((i) + 6) op((i) + 7)
+
+/* Eight words by eight registers, all loads before all stores: an in-order core then does not
+ * stall on each load. (Not `restrict`: told that the pages are apart, GCC 12 hoists all 32 loads,
+ * and spills.) */
+#define MOVE8(i)                                                                       \
+    do {                                                                               \
+        word_t w0 = in[i], w1 = in[(i) + 1], w2 = in[(i) + 2], w3 = in[(i) + 3];       \
+        word_t w4 = in[(i) + 4], w5 = in[(i) + 5], w6 = in[(i) + 6], w7 = in[(i) + 7]; \
+        out[i] = w0, out[(i) + 1] = w1, out[(i) + 2] = w2, out[(i) + 3] = w3;          \
+        out[(i) + 4] = w4, out[(i) + 5] = w5, out[(i) + 6] = w6, out[(i) + 7] = w7;    \
+    } while (0)
+
 static bool words_aligned(const void *a, const void *b)
 {
     return is_aligned((uintptr_t)a | (uintptr_t)b, sizeof(word_t));
@@ -31,6 +46,15 @@ static bool words_aligned(const void *a, const void *b)
 static void copy_up(u8 *to, const u8 *from, size_t size)
 {
     if (words_aligned(to, from)) {
+        for (; size >= 8 * sizeof(word_t); size -= 8 * sizeof(word_t)) {
+            word_t *out = (word_t *)to;
+            const word_t *in = (const word_t *)from;
+
+            MOVE8(0);
+            to += 8 * sizeof(word_t);
+            from += 8 * sizeof(word_t);
+            OPAQUE(to);
+        }
         for (; size >= sizeof(word_t); size -= sizeof(word_t)) {
             *(word_t *)to = *(const word_t *)from;
             to += sizeof(word_t);
@@ -83,12 +107,22 @@ void *memset(void *to, int byte, size_t size)
     u8 *at = to;
     word_t word = (u8)byte * 0x0101010101010101ul;
 
-    if (words_aligned(at, at)) {
-        for (; size >= sizeof(word_t); size -= sizeof(word_t)) {
-            *(word_t *)at = word;
-            at += sizeof(word_t);
-            OPAQUE(at);
-        }
+    for (; size && !words_aligned(at, at); size--) {
+        *at++ = (u8)byte;
+        OPAQUE(at);
+    }
+    for (; size >= 8 * sizeof(word_t); size -= 8 * sizeof(word_t)) {
+        word_t *out = (word_t *)at;
+#define SET(i) out[i] = word;
+        EIGHT(SET, 0)
+#undef SET
+        at += 8 * sizeof(word_t);
+        OPAQUE(at);
+    }
+    for (; size >= sizeof(word_t); size -= sizeof(word_t)) {
+        *(word_t *)at = word;
+        at += sizeof(word_t);
+        OPAQUE(at);
     }
     while (size--) {
         *at++ = (u8)byte;
@@ -143,10 +177,6 @@ int strcmp(const char *a, const char *b)
     return strncmp(a, b, SIZE_MAX);
 }
 
-/* The operation for words i .. i+7, and for all words of a turn. */
-#define EIGHT(op, i) \
-    op(i) op((i) + 1) op((i) + 2) op((i) + 3) op((i) + 4) op((i) + 5) op((i) + 6) op((i) + 7)
-
 void page_zero(void *page)
 {
     word_t *at = page;
@@ -163,17 +193,6 @@ void page_zero(void *page)
         OPAQUE(at);
     } while (at != end);
 }
-
-/* Eight words by eight registers, all loads before all stores: an in-order core then does not
- * stall on each load. (Not `restrict`: told that the pages are apart, GCC 12 hoists all 32 loads,
- * and spills.) */
-#define MOVE8(i)                                                                       \
-    do {                                                                               \
-        word_t w0 = in[i], w1 = in[(i) + 1], w2 = in[(i) + 2], w3 = in[(i) + 3];       \
-        word_t w4 = in[(i) + 4], w5 = in[(i) + 5], w6 = in[(i) + 6], w7 = in[(i) + 7]; \
-        out[i] = w0, out[(i) + 1] = w1, out[(i) + 2] = w2, out[(i) + 3] = w3;          \
-        out[(i) + 4] = w4, out[(i) + 5] = w5, out[(i) + 6] = w6, out[(i) + 7] = w7;    \
-    } while (0)
 
 void page_copy(void *to, const void *from)
 {

@@ -22,10 +22,23 @@ void text_putc(struct text *t, char c)
     *t->at = '\0';
 }
 
+/* As text_putc for each of n bytes. */
+static void put_run(struct text *t, const char *s, size_t n)
+{
+    size_t room = t->cut ? 0 : (size_t)(t->end - t->at) - 1;
+
+    if (n > room) {
+        t->cut = true;
+        n = room;
+    }
+    memcpy(t->at, s, n);
+    t->at += n;
+    *t->at = '\0';
+}
+
 void text_puts(struct text *t, const char *s)
 {
-    while (*s)
-        text_putc(t, *s++);
+    put_run(t, s, strlen(s));
 }
 
 static const char lower_digits[] = "0123456789abcdef";
@@ -52,8 +65,7 @@ static void put_string(struct text *t, const struct spec *spec, const char *s)
 
     if (!spec->left)
         put_padding(t, ' ', length, spec->width);
-    for (size_t i = 0; i < length; i++)
-        text_putc(t, s[i]);
+    put_run(t, s, length);
     if (spec->left)
         put_padding(t, ' ', length, spec->width);
 }
@@ -62,11 +74,11 @@ static void put_string(struct text *t, const struct spec *spec, const char *s)
 static void put_number(struct text *t, const struct spec *spec, u64 value, unsigned base,
                        const char *sign, const char *digit_set)
 {
-    char digits[20]; /* 2^64 has 20 decimal digits */
+    char digits[20]; /* 2^64 has 20 decimal digits; the last ones are used */
     size_t n = 0;
 
     do {
-        digits[n++] = digit_set[value % base];
+        digits[sizeof digits - ++n] = digit_set[value % base];
         value /= base;
     } while (value);
 
@@ -76,8 +88,7 @@ static void put_number(struct text *t, const struct spec *spec, u64 value, unsig
     text_puts(t, sign);
     if (!spec->left && spec->zero)
         put_padding(t, '0', used, spec->width);
-    while (n)
-        text_putc(t, digits[--n]);
+    put_run(t, digits + sizeof digits - n, n);
     if (spec->left)
         put_padding(t, ' ', used, spec->width);
 }
@@ -185,7 +196,11 @@ void text_vprintf(struct text *t, const char *format, va_list args)
     va_copy(mine.list, args);
     for (const char *f = format; *f; f++) {
         if (*f != '%') {
-            text_putc(t, *f);
+            const char *run = f;
+
+            while (f[1] && f[1] != '%')
+                f++;
+            put_run(t, run, (size_t)(f + 1 - run));
             continue;
         }
         struct spec spec;
