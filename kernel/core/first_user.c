@@ -32,7 +32,8 @@ static struct slot *give(struct cspace *c, unsigned number, struct object *o, un
     return slot;
 }
 
-/* One page, from offset `start` of an object on, which holds `bytes` at [at, end) and zeros. */
+/* One page, from offset `start` of an object on, which holds `bytes` at [at, end) and zeros; some of
+ * the bytes lie in the page. */
 static void fill_page(void *page, const u8 *bytes, u64 start, u64 at, u64 end)
 {
     u64 from = MAX(start, at), to = MIN(start + PAGE_SIZE, end);
@@ -41,21 +42,26 @@ static void fill_page(void *page, const u8 *bytes, u64 start, u64 at, u64 end)
         page_copy(page, bytes + (from - at));
         return;
     }
-    page_zero(page);
-    if (from < to)
-        memcpy((u8 *)page + (from - start), bytes + (from - at), to - from);
+    memset(page, 0, from - start);
+    memcpy((u8 *)page + (from - start), bytes + (from - at), to - from);
+    memset((u8 *)page + (to - start), 0, start + PAGE_SIZE - to);
 }
 
-/* An anon object that holds a copy of `n` bytes, `size` long in all. */
+/* An anon object that holds a copy of `n` bytes from offset `at` on, `size` long in all.  Pages with
+ * nothing but zeros are made when somebody touches them, as in any anon object. */
 static struct memory *anon_with(struct bank *bank, u64 size, u64 at, const void *bytes, u64 n)
 {
     struct memory *m = anon_boot(bank, size);
 
     for (u64 page = 0; page < m->npages; page++) {
         u64 start = page << PAGE_SHIFT;
-        u64 *slot = radix_make(&m->index, page, bank);
-        struct frame *f = bank_frame_alloc(bank, 0);
+        u64 *slot;
+        struct frame *f;
 
+        if (start >= at + n || start + PAGE_SIZE <= at)
+            continue;
+        slot = radix_make(&m->index, page, bank);
+        f = bank_frame_alloc(bank, 0);
         if (!slot || !f)
             panic("no memory for the first program");
         fill_page(frame_kva(f), bytes, start, at, at + n);
