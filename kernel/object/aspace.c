@@ -14,6 +14,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
 #include "kernel/object/bank.h"
+#include "kernel/object/cut.h"
 #include "kernel/object/served.h"
 #include "lib/base/bits.h"
 #include "lib/base/string.h"
@@ -22,21 +23,13 @@
 #define OPERATIONS_FILE "lib/abi/aspace.def"
 #include "kernel/core/operations.h"
 
-#define MAP_ACCESS (MAP_READ | MAP_WRITE | MAP_EXEC)
-#define LEAF_SPAN  ((u64)RADIX_ENTRIES << PAGE_SHIFT) /* addresses under one page-table leaf */
-
 _Static_assert((int)MEMORY_READ == MAP_READ && (int)MEMORY_WRITE == MAP_WRITE &&
                    (int)MEMORY_EXEC == MAP_EXEC,
                "a mapping's flags are compared with the capability's rights");
 _Static_assert(USER_TOP - USER_REGION_TOP == ASPACE_BUFFERS << PAGE_SHIFT, "one leaf of buffers");
-_Static_assert(USER_REGION_TOP % LEAF_SPAN == 0, "no region shares a leaf with the buffers");
+_Static_assert(USER_REGION_TOP % ASPACE_LEAF_SPAN == 0, "no region shares a leaf with the buffers");
 
 static u64 last_mapping_id; /* [k] 64 bits are never used up */
-
-static struct memory *region_memory(const struct region *r)
-{
-    return memory_of(slot_object(&r->object));
-}
 
 /* ---------------------------------------------------------------------- address space identifiers */
 
@@ -140,28 +133,36 @@ u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty)
     return pte_make(p, bits);
 }
 
-/* Lock: that of memory_unmap_frame, or alone.  The exchange is atomic because hardware may set A or
- * D between a load and a store. */
-bool aspace_clear_pte(struct region *r, u64 *pte)
+/* Lock: that of memory_unmap_frame, or alone. */
+struct frame *aspace_fold_pte(const struct region *r, u64 old)
 {
     struct memory *m = region_memory(r);
     struct frame *f;
-    u64 *slot, old;
+    u64 *slot;
 
-    if (!pte_is_valid(*pte))
-        return false;
-    old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
     if (!memory_has_frames(m))
-        return true;
-
+        return NULL;
     f = frame_of(pte_paddr(old));
     slot = radix_find(&m->index, f->index);
     assert(f->owner == (u64)m && f->map_count > 0 && slot && (*slot & SLOT_RESIDENT));
-    f->map_count--;
     if (old & PTE_A)
         *slot |= SLOT_ACCESSED;
     if (old & PTE_D)
         *slot |= SLOT_DIRTY;
+    return f;
+}
+
+/* Lock: as before.  The exchange is atomic because hardware may set A or D between a load and a
+ * store. */
+bool aspace_clear_pte(struct region *r, u64 *pte)
+{
+    struct frame *f;
+
+    if (!pte_is_valid(*pte))
+        return false;
+    f = aspace_fold_pte(r, __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED));
+    if (f)
+        f->map_count--;
     return true;
 }
 
@@ -206,13 +207,6 @@ static status_t check_arguments(const struct map_request *q, word_t *detail)
     return ST_OK;
 }
 
-/* What a mapping with these permissions may at most ask for: nobody writes privately yet. */
-static u64 flags_of(u64 permissions, bool is_shared)
-{
-    permissions &= MAP_ACCESS;
-    return is_shared ? permissions : (permissions & ~(u64)MAP_WRITE) | MAP_PRIVATE;
-}
-
 /* May it be mapped in that way at all, and then with what?  *may = 0 where the answer is no. */
 static bool ask_owner(const struct memory *m, const struct slot *object,
                       const struct map_request *q, bool is_shared, struct mapping_info *info,
@@ -223,7 +217,7 @@ static bool ask_owner(const struct memory *m, const struct slot *object,
         return false;
     if (m->ops->get_mapping_info_with(m, q->offset, q->length, is_shared, info) != ST_OK)
         return false;
-    *may = flags_of(info->permissions & slot_rights(object), is_shared);
+    *may = aspace_flags_of(info->permissions & slot_rights(object), is_shared);
     return true;
 }
 
@@ -233,8 +227,8 @@ static status_t check_map(const struct aspace *a, const struct slot *object,
 {
     const struct memory *m = memory_of(slot_object(object));
     bool is_shared = !(q->flags & MAP_PRIVATE);
-    u64 rights = flags_of(slot_rights(object), is_shared);
-    u64 wanted = q->flags & flags_of(MAP_ACCESS, is_shared);
+    u64 rights = aspace_flags_of(slot_rights(object), is_shared);
+    u64 wanted = q->flags & aspace_flags_of(MAP_ACCESS, is_shared);
     struct mapping_info other;
     struct region *next;
 
@@ -263,29 +257,6 @@ static status_t check_map(const struct aspace *a, const struct slot *object,
         return ST_OVERLAP;
     }
     return ST_OK;
-}
-
-static void list_add(struct memory *m, struct region *r)
-{
-    r->prev = 0;
-    r->next = m->region_list;
-    if (r->next)
-        ((struct region *)slot_pointer(r->next))->prev = slot_number(r);
-    m->region_list = slot_number(r);
-    m->regions++;
-}
-
-static void list_remove(struct memory *m, struct region *r)
-{
-    struct region *next = slot_pointer(r->next), *prev = slot_pointer(r->prev);
-
-    if (next)
-        next->prev = r->prev;
-    if (prev)
-        prev->next = r->next;
-    else
-        m->region_list = r->next;
-    m->regions--;
 }
 
 /* Where the mapping's first page is now; 0: nowhere. */
@@ -332,7 +303,7 @@ static status_t map_checked(struct aspace *a, struct slot *object, const struct 
     r->mapping_id = ++last_mapping_id;
     slot_derive(&r->object, object, PLACE_REGION_OBJECT, slot_rights(object) & MAP_ACCESS,
                 object->badge);
-    list_add(m, r);
+    region_list_add(m, r);
     a->region_root = region_insert(a->region_root, r);
     a->regions++;
     aspace_forget_hint(a);
@@ -381,133 +352,35 @@ static status_t aspace_map(struct object *o, struct invocation *inv)
     return status;
 }
 
-/* -------------------------------------------------------------------------------------- unmapping */
-
-/* Each thread that waits for this page through the region stops waiting and faults again. */
-static void wake_waiters_of_slot(u64 *slot, u64 index, void *context)
-{
-    struct region *r = context;
-    struct thread *next;
-
-    (void)index;
-    if (!(*slot & SLOT_WAITING))
-        return;
-    for (struct thread *t = kva_from_paddr(paddr(*slot & ~SLOT_WAITER_BITS)); t; t = next) {
-        next = slot_pointer(t->ticket.next_waiter);
-        if (t->ticket.region != r)
-            continue;
-        served_cancel_wait(t);
-        schedule_ready(t);
-    }
-}
-
-struct cleared {
-    struct region *region;
-    u64 count;
-    u64 last; /* address */
-};
-
-static void clear_entry(u64 *pte, u64 page, void *context)
-{
-    struct cleared *c = context;
-
-    if (aspace_clear_pte(c->region, pte)) {
-        c->count++;
-        c->last = page << PAGE_SHIFT;
-    }
-}
-
-/* Does any region overlap the page-table leaf that begins at `start`? */
-static bool leaf_in_use(const struct aspace *a, u64 start)
-{
-    const struct region *r = region_find_next(a->region_root, start);
-
-    return r && r->start < start + LEAF_SPAN;
-}
-
-/* Free the page-table nodes that only [start, end) needed; how many that were. */
-static u64 prune_tables(struct aspace *a, u64 start, u64 end)
-{
-    u64 low = align_down(start, LEAF_SPAN), high = align_up(end, LEAF_SPAN);
-
-    if (leaf_in_use(a, low))
-        low += LEAF_SPAN;
-    if (low < high && leaf_in_use(a, high - LEAF_SPAN))
-        high -= LEAF_SPAN;
-    if (low >= high)
-        return 0;
-    return radix_prune(&a->table, low >> PAGE_SHIFT, (high - low) >> PAGE_SHIFT);
-}
-
-/*
- * Lock: alone.  Frames stay where they are, in the object.  Freed page-table nodes are flushed after
- * they are free: that is in time because one hart runs and nothing here takes a frame in between;
- * with more harts they have to wait for the others' acknowledgement.
- */
-void aspace_remove_region(struct aspace *a, struct region *r)
-{
-    u64 npages = (r->end - r->start) >> PAGE_SHIFT;
-    struct cleared cleared = {.region = r};
-    struct memory *m = region_memory(r);
-    u64 pruned;
-
-    aspace_forget_hint(a);
-    radix_for_each(&m->index, r->first_page, npages, wake_waiters_of_slot, r);
-    radix_for_each(&a->table, r->start >> PAGE_SHIFT, npages, clear_entry, &cleared);
-    a->region_root = region_remove(a->region_root, r);
-    a->regions--;
-    pruned = prune_tables(a, r->start, r->end);
-    if (pruned || cleared.count > 1)
-        mmu_flush_asid(a->asid);
-    else if (cleared.count == 1)
-        mmu_flush_page(vaddr(cleared.last), a->asid);
-
-    m->ops->on_unmapped(m, r);
-    list_remove(m, r);
-    slot_delete(&r->object);
-    bank_free(r, sizeof(*r));
-}
-
-/* Slot hook (PLACE_REGION_OBJECT): the object dies, or its capability was revoked.  Lock: alone. */
-void region_lost_object(struct region *r)
-{
-    aspace_remove_region(r->aspace, r);
-}
-
-/* A region that reaches beyond [start, end) and into it; NULL: none. */
-static struct region *region_cut_by(const struct aspace *a, u64 start, u64 end)
-{
-    struct region *first = region_find(a->region_root, start);
-    struct region *last = region_find(a->region_root, end - 1);
-
-    if (first && (first->start < start || first->end > end))
-        return first;
-    return last && last->end > end ? last : NULL;
-}
+/* ------------------------------------------------------------------ unmapping, other permissions */
 
 /* aspace.unmap.  Rights: MAP.  Lock: alone. */
 static status_t aspace_unmap(struct object *o, struct invocation *inv)
 {
     struct aspace *a = container_of(o, struct aspace, object);
-    u64 start = inv_word(inv, 0), length = inv_word(inv, 1), end = start + length, removed = 0;
+    u64 start = inv_word(inv, 0), length = inv_word(inv, 1), removed = 0;
     status_t status = check_range(start, length, &inv->detail);
-    struct region *r;
+
+    if (status == ST_OK)
+        status = cut_unmap(a, start, start + length, &removed, &inv->detail);
+    if (status == ST_OK)
+        inv_result(inv, removed);
+    return status;
+}
+
+/* aspace.protect.  Rights: MAP.  Lock: alone. */
+static status_t aspace_protect(struct object *o, struct invocation *inv)
+{
+    struct aspace *a = container_of(o, struct aspace, object);
+    u64 start = inv_word(inv, 0), length = inv_word(inv, 1);
+    u64 flags = with_implied(inv_word(inv, 2));
+    status_t status = check_range(start, length, &inv->detail);
 
     if (status != ST_OK)
         return status;
-    r = region_find_next(a->region_root, start);
-    if (!r || r->start >= end)
-        return inv_fail(inv, ST_NOT_FOUND, start);
-    r = region_cut_by(a, start, end);
-    if (r)
-        return inv_fail(inv, ST_NOT_SUPPORTED, r->start);
-
-    while ((r = region_find_next(a->region_root, start)) && r->start < end) {
-        removed += r->end - r->start;
-        aspace_remove_region(a, r);
-    }
-    inv_result(inv, removed);
-    return ST_OK;
+    if ((flags & ~(u64)MAP_ACCESS) || ((flags & MAP_WRITE) && (flags & MAP_EXEC)))
+        return inv_fail(inv, ST_BAD_ARG, 2);
+    return cut_protect(a, start, start + length, (u8)flags, &inv->detail);
 }
 
 /* aspace.query.  Rights: none.  Lock: alone. */

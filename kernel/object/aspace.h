@@ -24,6 +24,8 @@ struct aspace_hint {
     u64 index; /* page index of `start` */
 };
 
+#define ASPACE_LEAF_SPAN ((u64)RADIX_ENTRIES << PAGE_SHIFT) /* addresses under a page-table leaf */
+
 #define ASPACE_BUFFERS 512 /* thread buffer pages: one page-table leaf node */
 
 /*
@@ -43,6 +45,43 @@ struct aspace {
 };
 _Static_assert(sizeof(struct aspace) <= 256, "size class");
 
+#define MAP_ACCESS (MAP_READ | MAP_WRITE | MAP_EXEC)
+
+static inline struct memory *region_memory(const struct region *r)
+{
+    return memory_of(slot_object(&r->object));
+}
+
+/* R3: put a region on its object's list; take it off. */
+static inline void region_list_add(struct memory *m, struct region *r)
+{
+    r->prev = 0;
+    r->next = m->region_list;
+    if (r->next)
+        ((struct region *)slot_pointer(r->next))->prev = slot_number(r);
+    m->region_list = slot_number(r);
+    m->regions++;
+}
+static inline void region_list_remove(struct memory *m, struct region *r)
+{
+    struct region *next = slot_pointer(r->next), *prev = slot_pointer(r->prev);
+
+    if (next)
+        next->prev = r->prev;
+    if (prev)
+        prev->next = r->next;
+    else
+        m->region_list = r->next;
+    m->regions--;
+}
+
+/* What a mapping with these permissions may at most ask for: nobody writes privately yet. */
+static inline u64 aspace_flags_of(u64 permissions, bool is_shared)
+{
+    permissions &= MAP_ACCESS;
+    return is_shared ? permissions : (permissions & ~(u64)MAP_WRITE) | MAP_PRIVATE;
+}
+
 /* Boot: an address space for the first program; panics without room. */
 struct aspace *aspace_boot(struct bank *bank);
 
@@ -52,10 +91,10 @@ status_t aspace_map_slot(struct aspace *a, struct slot *object, u64 vaddr, u64 l
                          u64 flags, word_t *detail, u64 *id);
 
 /* Remove a region: its waiters are woken (they fault again), PTEs go, the owner hears, the region
- * is freed. */
+ * is freed.  In cut.c. */
 void aspace_remove_region(struct aspace *a, struct region *r);
 
-/* Embedded-slot hook: the object is taken away, so the region goes. */
+/* Embedded-slot hook: the object is taken away, so the region goes.  In cut.c. */
 void region_lost_object(struct region *r);
 
 /* Forget the hint: any change to regions, tables or index nodes calls this. */
@@ -67,6 +106,10 @@ static inline void aspace_forget_hint(struct aspace *a)
 /* Leaf PTE for a page of a region that shows `p`: `accessed` presets A; `dirty` presets D (a store
  * waits), but only where the region may be written. */
 u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty);
+
+/* Fold accessed and dirty of a valid PTE, which is about to change or has, into its page's slot;
+ * the page's frame, or NULL where the object has none. */
+struct frame *aspace_fold_pte(const struct region *r, u64 old);
 
 /* Clear one PTE if it is valid: map_count goes down; accessed and dirty fold into the page's slot.
  * Does not flush.  True if something was there. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event record: what the server of an object has yet to hear of one mapping.
+ * Event record: what the server of an object has yet to hear of one region.
  *
- * Made with the mapping, from the object's bank, so that who listens pays and telling allocates
- * nothing.  A record is in one state at a time; a mapping that was never heard of vanishes without
- * a word.
+ * Made with the region, from the object's bank, so that who listens pays and telling allocates
+ * nothing.  Its range and flags are always those of the region as it is now, so a server that hears
+ * late hears what is, not what was: a mapping it never heard of vanishes without a word, or comes as
+ * on_mapped for each piece that is left; of several changes of permission it hears the last.
  */
 #ifndef KERNEL_OBJECT_EVENT_H
 #define KERNEL_OBJECT_EVENT_H
@@ -12,17 +13,20 @@
 #include "kernel/object/queue.h"
 
 /*
- * V1 MAPPED and UNMAPPED records are on their object's queue; HEARD ones are not.
- * V2 a record belongs to a region (MAPPED, HEARD) or to the queue alone (UNMAPPED).
+ * V1 a record is on its object's queue iff it has something to tell.
+ * V2 a record belongs to a region, or (UNMAPPED alone to tell) to the queue, or is the object's own
+ *    (RESYNC).
  */
-enum event_state {
-    EVENT_MAPPED,   /* on_mapped is to be told */
-    EVENT_HEARD,    /* on_mapped was told (or is not wanted); nothing to tell now */
-    EVENT_UNMAPPED, /* on_unmapped is to be told, then the record is freed */
+enum event_tell { /* bits; told from the lowest up */
+                  EVENT_MAPPED = 1,
+                  EVENT_SPLIT = 2, /* this piece was cut off the one below it */
+                  EVENT_PROTECTED = 4,
+                  EVENT_UNMAPPED = 8, /* then the record is freed */
+                  EVENT_RESYNC = 16,
 };
 
 struct event {
-    struct qnode node; /* spare[0] = state, spare[1] = MAP_* flags */
+    struct qnode node; /* spare[0] = what to tell (EVENT_*), spare[1] = MAP_* flags */
     u64 mapping_id;
     u64 vaddr;
     u64 length;

@@ -155,10 +155,30 @@ void memory_default_on_mapped(struct memory *m, struct region *r, paddr_t first)
     (void)first;
 }
 
-void memory_default_on_unmapped(struct memory *m, struct region *r)
+void memory_default_on_unmapped(struct memory *m, struct region *r, u64 start, u64 end)
 {
     (void)m;
     (void)r;
+    (void)start;
+    (void)end;
+}
+
+void memory_default_on_split(struct memory *m, struct region *r, struct region *upper)
+{
+    (void)m;
+    (void)r;
+    upper->event = NULL;
+}
+
+void memory_default_on_protect(struct memory *m, struct region *r)
+{
+    (void)m;
+    (void)r;
+}
+
+void memory_default_on_resync(struct memory *m)
+{
+    (void)m;
 }
 
 bool memory_default_supports_mmap(const struct memory *m)

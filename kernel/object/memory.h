@@ -63,8 +63,12 @@ struct mapping_ops {
      * step of a map that a kind may refuse after get_mapping_info_with: NO_SPACE or LIMIT. */
     status_t (*prepare_map)(struct memory *m, struct region *r, word_t *detail);
     void (*on_mapped)(struct memory *m, struct region *r, paddr_t first);
-    void (*on_unmapped)(struct memory *m,
-                        struct region *r); /* whole region; r->event is given up */
+    /* [start, end) of r is gone: all of it (r->event is given up), or r is what is left. */
+    void (*on_unmapped)(struct memory *m, struct region *r, u64 start, u64 end);
+    /* `upper`, new and without a record, was cut off `r`. */
+    void (*on_split)(struct memory *m, struct region *r, struct region *upper);
+    void (*on_protect)(struct memory *m, struct region *r); /* r->flags are others now */
+    void (*on_resync)(struct memory *m); /* the owner is to look at the list of regions itself */
     bool (*supports_mmap)(const struct memory *m);
     bool (*supports_private_mmap)(const struct memory *m);
     void (*mmap_owner_name)(const struct memory *m, char name[OWNER_NAME_BYTES]); /* NUL padded */
@@ -150,7 +154,10 @@ status_t memory_default_get_mapping_info_with(const struct memory *m, u64 offset
                                               bool is_shared, struct mapping_info *info);
 status_t memory_default_prepare_map(struct memory *m, struct region *r, word_t *detail);
 void memory_default_on_mapped(struct memory *m, struct region *r, paddr_t first);
-void memory_default_on_unmapped(struct memory *m, struct region *r);
+void memory_default_on_unmapped(struct memory *m, struct region *r, u64 start, u64 end);
+void memory_default_on_split(struct memory *m, struct region *r, struct region *upper);
+void memory_default_on_protect(struct memory *m, struct region *r);
+void memory_default_on_resync(struct memory *m);
 bool memory_default_supports_mmap(const struct memory *m);
 bool memory_default_supports_private_mmap(const struct memory *m);
 void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);

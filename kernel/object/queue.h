@@ -77,6 +77,20 @@ static inline void queue_remove(struct queue *q, struct qnode *n)
     n->kind = QNODE_OFF;
 }
 
+/* `n`, which is on no queue, comes behind `before`, which is on this one, and is of its kind. */
+static inline void queue_insert_after(struct queue *q, struct qnode *before, struct qnode *n)
+{
+    u32 number = slot_number(n);
+    n->next = before->next;
+    n->prev = slot_number(before);
+    n->kind = before->kind;
+    if (before->next)
+        ((struct qnode *)slot_pointer(before->next))->prev = number;
+    else
+        q->last = number;
+    before->next = number;
+}
+
 /* `with`, which is on no queue, takes the place of `n`. */
 static inline void queue_replace(struct queue *q, struct qnode *n, struct qnode *with)
 {

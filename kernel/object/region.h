@@ -28,12 +28,13 @@ struct region {
     u64 mapping_id;     /* never reused; kept by the pieces of a split */
     u64 pte_template;   /* permission and attribute bits of its leaf PTEs; no address, A=D=0 */
     struct aspace *aspace;
-    struct event *event; /* record for its server; NULL if nothing is to be told */
+    struct event *event; /* record for its server; NULL if nothing is, or can be, told */
     u32 left, right;     /* tree: slot numbers */
     u32 next, prev;      /* object's list of regions: slot numbers */
     u8 height;
-    u8 flags; /* MAP_* as asked */
-    u8 spare[6];
+    u8 flags;  /* MAP_* now */
+    u8 untold; /* its server wants to hear of it, and there was no room for a record */
+    u8 spare[5];
 };
 _Static_assert(sizeof(struct region) <= 128, "bytes_region");
 

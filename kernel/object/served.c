@@ -16,6 +16,7 @@
 #include "kernel/object/answer.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
+#include "lib/base/bits.h"
 #include "lib/base/string.h"
 
 #define OPERATIONS_OF   served
@@ -54,30 +55,90 @@ static void queue_retract(struct served *s, struct qnode *n)
 
 /* --------------------------------------------------------------------------------- event records */
 
+/* What a server of mappings may want to hear. */
+#define MAPPING_EVENTS                                                              \
+    (1u << MAPPING_on_mapped | 1u << MAPPING_on_unmapped | 1u << MAPPING_on_split | \
+     1u << MAPPING_on_protect)
+
+static u8 event_tells(const struct event *e)
+{
+    return e->node.spare[0];
+}
+
+/* A record, if the server takes one more and its bank has the room; else NULL. */
+static struct event *event_make(struct served *s)
+{
+    struct event *e = NULL;
+
+    if (s->records < s->records_max)
+        e = bank_alloc(object_bank(&s->memory.object), sizeof(struct event));
+    if (e)
+        s->records++;
+    return e;
+}
+
 static void event_free(struct served *s, struct event *e)
 {
     s->records--;
     bank_free(e, sizeof(*e));
 }
 
-/* Lock: alone.  Makes the record that on_mapped and on_unmapped will need, if anything is wanted. */
+/* The record says of [start, end) of the region what is so now. */
+static void event_describe(struct event *e, const struct region *r, u64 start, u64 end)
+{
+    e->mapping_id = r->mapping_id;
+    e->vaddr = start;
+    e->length = end - start;
+    e->offset = (r->first_page << PAGE_SHIFT) + (start - r->start);
+    e->badge = r->object.badge;
+    e->node.spare[1] = r->flags;
+}
+
+/* The record has that to tell too: at its place, or at the queue's end if it had nothing to tell. */
+static void event_tell(struct served *s, struct event *e, enum event_tell what)
+{
+    bool queued = event_tells(e) != 0;
+
+    e->node.spare[0] |= what;
+    if (!queued)
+        queue_news(s, &e->node, QNODE_EVENT, &e->sequence);
+}
+
+/* It has nothing to tell any more. */
+static void event_silence(struct served *s, struct event *e)
+{
+    if (event_tells(e))
+        queue_retract(s, &e->node);
+    e->node.spare[0] = 0;
+}
+
+/* Something changes that no record can tell.  One RESYNC stands for all such changes up to the moment
+ * when it is heard, since the server then sees what is. */
+static void served_on_resync(struct memory *m)
+{
+    struct served *s = served_of(m);
+
+    if (s->wants & MAPPING_EVENTS)
+        event_tell(s, &s->resync, EVENT_RESYNC);
+}
+
+/* Lock: alone.  Makes the record that the region's events will need, if any is wanted. */
 static status_t served_prepare_map(struct memory *m, struct region *r, word_t *detail)
 {
     struct served *s = served_of(m);
 
     r->event = NULL;
-    if (!served_wants(s, MAPPING_on_mapped) && !served_wants(s, MAPPING_on_unmapped))
+    if (!(s->wants & MAPPING_EVENTS))
         return ST_OK;
     if (s->records >= s->records_max) {
         *detail = s->records_max;
         return ST_LIMIT;
     }
-    r->event = bank_alloc(object_bank(&m->object), sizeof(struct event));
+    r->event = event_make(s);
     if (!r->event) {
         *detail = 1;
         return ST_NO_SPACE;
     }
-    s->records++;
     return ST_OK;
 }
 
@@ -85,42 +146,107 @@ static status_t served_prepare_map(struct memory *m, struct region *r, word_t *d
 static void served_on_mapped(struct memory *m, struct region *r, paddr_t first)
 {
     struct served *s = served_of(m);
-    struct event *e = r->event;
 
     (void)first; /* a user program sees a physical address only with the DMA right */
-    if (!e)
+    if (!r->event)
         return;
-    e->mapping_id = r->mapping_id;
-    e->vaddr = r->start;
-    e->length = r->end - r->start;
-    e->offset = r->first_page << PAGE_SHIFT;
-    e->badge = r->object.badge;
-    e->node.spare[1] = r->flags;
-    e->node.spare[0] = EVENT_HEARD;
-    if (!served_wants(s, MAPPING_on_mapped))
-        return;
-    e->node.spare[0] = EVENT_MAPPED;
-    queue_news(s, &e->node, QNODE_EVENT, &e->sequence);
+    event_describe(r->event, r, r->start, r->end);
+    if (served_wants(s, MAPPING_on_mapped))
+        event_tell(s, r->event, EVENT_MAPPED);
 }
 
-/* Lock: alone.  A mapping that the server never heard of vanishes without a word. */
-static void served_on_unmapped(struct memory *m, struct region *r)
+/* All of a region is gone.  One that the server never heard of vanishes without a word. */
+static void region_unmapped(struct served *s, struct region *r)
+{
+    struct event *e = r->event;
+    bool unheard = event_tells(e) & EVENT_MAPPED;
+
+    r->event = NULL;
+    event_silence(s,
+                  e); /* on_unmapped comes after the last ticket of the region, which is closed */
+    if (unheard || !served_wants(s, MAPPING_on_unmapped))
+        event_free(s, e);
+    else
+        event_tell(s, e, EVENT_UNMAPPED);
+}
+
+/* Lock: alone. */
+static void served_on_unmapped(struct memory *m, struct region *r, u64 start, u64 end)
 {
     struct served *s = served_of(m);
-    struct event *e = r->event;
+    struct event *e;
 
-    if (!e)
+    if (!r->event) {
+        if (r->untold)
+            served_on_resync(m);
         return;
-    r->event = NULL;
-    if (e->node.spare[0] == EVENT_MAPPED) {
-        queue_retract(s, &e->node);
-        event_free(s, e);
-    } else if (!served_wants(s, MAPPING_on_unmapped)) {
-        event_free(s, e);
-    } else {
-        e->node.spare[0] = EVENT_UNMAPPED;
-        queue_news(s, &e->node, QNODE_EVENT, &e->sequence);
     }
+    if (r->start == start && r->end == end) {
+        region_unmapped(s, r);
+        return;
+    }
+    event_describe(r->event, r, r->start, r->end);
+    if ((event_tells(r->event) & EVENT_MAPPED) || !served_wants(s, MAPPING_on_unmapped))
+        return;
+    e = event_make(s);
+    if (!e) {
+        served_on_resync(m);
+        return;
+    }
+    event_describe(e, r, start, end);
+    event_tell(s, e, EVENT_UNMAPPED);
+}
+
+/* Lock: alone.  What the server has not heard of the region it has not heard of either piece; those
+ * words of the upper one follow the lower's, so that no fault comes between. */
+static void served_on_split(struct memory *m, struct region *r, struct region *upper)
+{
+    struct served *s = served_of(m);
+    struct event *e;
+    u8 tells;
+
+    upper->event = NULL;
+    upper->untold = r->untold;
+    if (!r->event) {
+        if (r->untold)
+            served_on_resync(m);
+        return;
+    }
+    event_describe(r->event, r, r->start, r->end);
+    upper->event = e = event_make(s);
+    if (!e) {
+        upper->untold = 1;
+        served_on_resync(m);
+        return;
+    }
+
+    event_describe(e, upper, upper->start, upper->end);
+    tells = event_tells(r->event) & (EVENT_MAPPED | EVENT_PROTECTED);
+    if (!(tells & EVENT_MAPPED) && served_wants(s, MAPPING_on_split))
+        tells |= EVENT_SPLIT;
+    if (!event_tells(r->event)) {
+        if (tells)
+            event_tell(s, e, tells);
+    } else if (tells) {
+        e->node.spare[0] = tells;
+        e->sequence = r->event->sequence;
+        queue_insert_after(&s->queue, &r->event->node, &e->node);
+    }
+}
+
+/* Lock: alone.  on_mapped, where it is still to come, says the permissions as they are then. */
+static void served_on_protect(struct memory *m, struct region *r)
+{
+    struct served *s = served_of(m);
+
+    if (!r->event) {
+        if (r->untold)
+            served_on_resync(m);
+        return;
+    }
+    r->event->node.spare[1] = r->flags;
+    if (!(event_tells(r->event) & EVENT_MAPPED) && served_wants(s, MAPPING_on_protect))
+        event_tell(s, r->event, EVENT_PROTECTED);
 }
 
 /* ---------------------------------------------------------------------------------------- tickets */
@@ -275,9 +401,18 @@ static inline void put_event(struct thread *receiver, const struct served *s, en
 /* Place of a member of struct fault_event or mapping_event among the eleven words. */
 #define WORD(type, member) (offsetof(struct type, member) / sizeof(word_t))
 
+/* The label of what a record tells first. */
+static enum mapping_op event_label(u8 tells)
+{
+    static const u8 labels[] = {MAPPING_on_mapped, MAPPING_on_split, MAPPING_on_protect,
+                                MAPPING_on_unmapped, MAPPING_on_resync};
+    return labels[ctz64(tells)];
+}
+
+/* Tell the first thing that a record has to tell; the record keeps its place until all is told. */
 static void deliver_event(struct served *s, struct event *e, struct thread *receiver)
 {
-    bool unmapped = e->node.spare[0] == EVENT_UNMAPPED;
+    u8 tells = event_tells(e), left = tells & (tells - 1);
     const word_t words[11] = {
         [WORD(mapping_event, vaddr)] = e->vaddr,
         [WORD(mapping_event, length)] = e->length,
@@ -289,11 +424,13 @@ static void deliver_event(struct served *s, struct event *e, struct thread *rece
         [WORD(mapping_event, badge)] = e->badge,
     };
 
-    put_event(receiver, s, unmapped ? MAPPING_on_unmapped : MAPPING_on_mapped, words);
-    if (unmapped)
+    put_event(receiver, s, event_label(tells), words);
+    e->node.spare[0] = left;
+    if (left)
+        return;
+    queue_remove(&s->queue, &e->node);
+    if (tells == EVENT_UNMAPPED)
         event_free(s, e);
-    else
-        e->node.spare[0] = EVENT_HEARD;
 }
 
 /* End of the run of missing pages that the server may fill: inside the mapping, the object and the
@@ -337,7 +474,6 @@ struct thread *served_deliver(struct served *s, struct thread *receiver)
     struct qnode *n = queue_first(&s->queue);
 
     if (n->kind == QNODE_EVENT) {
-        queue_remove(&s->queue, n);
         deliver_event(s, container_of(n, struct event, node), receiver);
         return NULL;
     }
@@ -422,8 +558,7 @@ static status_t served_declare(struct object *o, struct invocation *inv)
     struct served *s = served_of(memory_of(o));
     word_t flags = inv_word(inv, 0), shared = inv_word(inv, 1), private = inv_word(inv, 2);
     word_t wants = inv_word(inv, 3), records = inv_word(inv, 4);
-    word_t known =
-        1ul << MAPPING_on_mapped | 1ul << MAPPING_on_unmapped | 1ul << MAPPING_resolve_fault;
+    word_t known = MAPPING_EVENTS | 1ul << MAPPING_resolve_fault;
 
     if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE))
         return inv_fail(inv, ST_BAD_ARG, 0);
@@ -445,6 +580,35 @@ static status_t served_declare(struct object *o, struct invocation *inv)
         word_t part = inv_word(inv, 5 + i);
         memcpy(s->name + 8 * i, &part, 8);
     }
+    return ST_OK;
+}
+
+/* Does a piece come before another in the order of served.mappings? */
+static bool comes_before(u64 id, u64 start, u64 other_id, u64 other_start)
+{
+    return id < other_id || (id == other_id && start < other_start);
+}
+
+/* served.mappings.  Rights: OWN.  Lock: alone.  Cost: the object's regions.  Asking for what comes
+ * after a piece, not for the n-th, leaves none out when others come and go in between. */
+static status_t served_mappings(struct object *o, struct invocation *inv)
+{
+    const struct memory *m = memory_of(o);
+    u64 id = inv_word(inv, 0), start = inv_word(inv, 1);
+    const struct region *next = NULL;
+
+    for (const struct region *r = slot_pointer(m->region_list); r; r = slot_pointer(r->next))
+        if (comes_before(id, start, r->mapping_id, r->start) &&
+            (!next || comes_before(r->mapping_id, r->start, next->mapping_id, next->start)))
+            next = r;
+    if (!next)
+        return inv_fail(inv, ST_NOT_FOUND, m->regions);
+    inv_result(inv, next->mapping_id);
+    inv_result(inv, next->start);
+    inv_result(inv, next->end - next->start);
+    inv_result(inv, next->first_page << PAGE_SHIFT);
+    inv_result(inv, next->flags);
+    inv_result(inv, next->object.badge);
     return ST_OK;
 }
 
@@ -497,6 +661,9 @@ static const struct mapping_ops served_mapping_ops = {
     .prepare_map = served_prepare_map,
     .on_mapped = served_on_mapped,
     .on_unmapped = served_on_unmapped,
+    .on_split = served_on_split,
+    .on_protect = served_on_protect,
+    .on_resync = served_on_resync,
     .supports_mmap = served_supports_mmap,
     .supports_private_mmap = served_supports_private_mmap,
     .mmap_owner_name = served_mmap_owner_name,
@@ -535,9 +702,10 @@ static void served_destroy(struct object *o)
     assert(s->open_first == 0);
     served_detach(s);
     while (!queue_is_empty(&s->queue)) {
-        struct qnode *n = queue_first(&s->queue);
-        queue_remove(&s->queue, n);
-        event_free(s, container_of(n, struct event, node));
+        struct event *e = container_of(queue_first(&s->queue), struct event, node);
+        queue_remove(&s->queue, &e->node);
+        if (e != &s->resync)
+            event_free(s, e);
     }
     memory_release(&s->memory);
 }
@@ -553,7 +721,8 @@ static void served_check(const struct object *o)
         u64 number = n->kind == QNODE_EVENT ? container_of(n, struct event, node)->sequence
                                             : container_of(n, struct thread, wait)->ticket.sequence;
         assert(n->kind == QNODE_EVENT || n->kind == QNODE_TICKET);
-        assert(number > sequence); /* I7 */
+        assert(number > sequence || (n->kind == QNODE_EVENT && number == sequence));        /* I7 */
+        assert(n->kind != QNODE_EVENT || event_tells(container_of(n, struct event, node))); /* V1 */
         sequence = number;
     }
     for (const struct thread *t = slot_pointer(s->open_first); t;

@@ -21,14 +21,15 @@
  */
 struct served {
     struct memory memory;
-    u64 key;                         /* [I] the server's own name for the object */
-    u32 open_first;                  /* open tickets: first waiters, slot numbers */
-    u32 flags;                       /* DECLARE_* */
-    u64 sequence;                    /* last number given */
-    _Alignas(32) struct slot server; /* endpoint */
-    _Alignas(32) struct qnode node;  /* at the endpoint */
-    struct queue queue;              /* events and undelivered tickets */
-    u32 shared;                      /* declared permissions, or DECLARE_REFUSED */
+    u64 key;                          /* [I] the server's own name for the object */
+    u32 open_first;                   /* open tickets: first waiters, slot numbers */
+    u32 flags;                        /* DECLARE_* */
+    u64 sequence;                     /* last number given */
+    _Alignas(32) struct slot server;  /* endpoint */
+    _Alignas(32) struct event resync; /* its own record: told when none else can be made */
+    _Alignas(32) struct qnode node;   /* at the endpoint */
+    struct queue queue;               /* events and undelivered tickets */
+    u32 shared;                       /* declared permissions, or DECLARE_REFUSED */
     u32 private;
     u32 wants; /* bit per mapping op */
     u32 attribute;

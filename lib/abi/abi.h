@@ -204,7 +204,11 @@ struct fault_event {
 };
 _Static_assert(sizeof(struct fault_event) == 11 * 8, "eleven registers");
 
-/* MSG_EVENT, label on_mapped or on_unmapped; registers as above. */
+/*
+ * MSG_EVENT, label on_mapped, on_unmapped, on_split, on_protect (on_resync: sequence and epoch
+ * alone); registers as above.  `vaddr`, `length` and `offset` are those of the range that was mapped,
+ * is gone, was split off or has other permissions; `sequence` never falls.
+ */
 struct mapping_event {
     word_t vaddr;
     word_t paddr;   /* 0 unless the server holds the object's DMA right */

@@ -77,12 +77,31 @@ status_t pager_declare(struct pager_object *o)
         .private = ask_permissions(o, false),
         .wants = (word_t)1 << MAPPING_resolve_fault |
                  (word_t)(ops->on_mapped != NULL) << MAPPING_on_mapped |
-                 (word_t)(ops->on_unmapped != NULL) << MAPPING_on_unmapped,
+                 (word_t)(ops->on_unmapped != NULL) << MAPPING_on_unmapped |
+                 (word_t)(ops->on_split != NULL) << MAPPING_on_split |
+                 (word_t)(ops->on_protect != NULL) << MAPPING_on_protect,
         .records = o->max_mappings ? o->max_mappings : 64,
         .name = ops->mmap_owner_name ? ops->mmap_owner_name(o) : o->name,
     };
 
     return q_served_declare_all(o->cap, &d).status;
+}
+
+status_t pager_next_mapping(struct pager_object *o, struct pager_map *map)
+{
+    struct message m = {.words = {map->id, map->vaddr}};
+    status_t status = q_operation(o->cap, OP_served_mappings, 2, &m);
+
+    if (status != ST_OK)
+        return status;
+    map->id = m.words[0];
+    map->vaddr = m.words[1];
+    map->length = m.words[2];
+    map->offset = m.words[3];
+    map->permissions = m.words[4] & (MAP_READ | MAP_WRITE | MAP_EXEC);
+    map->is_shared = !(m.words[4] & MAP_PRIVATE);
+    map->badge = m.words[5];
+    return ST_OK;
 }
 
 /* The bank that pays for what is served. */
@@ -180,6 +199,21 @@ static void hear_mapping(struct pager_object *o, unsigned op, const struct mappi
         s->unmapped_bytes += map.length;
         if (o->ops->on_unmapped)
             o->ops->on_unmapped(o, &map);
+    } else if (op == MAPPING_on_split) {
+        s->splits++;
+        if (o->ops->on_split)
+            o->ops->on_split(o, &map);
+    } else if (op == MAPPING_on_protect) {
+        s->protects++;
+        if (o->ops->on_protect)
+            o->ops->on_protect(o, &map);
+    } else if (op == MAPPING_on_resync) {
+        s->resyncs++;
+        if (o->ops->on_resync)
+            o->ops->on_resync(o);
+        else
+            printf("%s: mappings of '%s' changed without a word, and it has no on_resync\n",
+                   env_name(), o->name);
     }
 }
 

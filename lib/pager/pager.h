@@ -134,6 +134,12 @@ struct pager_ops {
     /* A mapping was created; a range of one, or all of it, is gone.  Default: not told. */
     void (*on_mapped)(struct pager_object *o, const struct pager_map *map);
     void (*on_unmapped)(struct pager_object *o, const struct pager_map *map);
+    /* A mapping goes on in two pieces with the same id; `map` is the upper one.  Unmapping its middle
+     * and other permissions for a part do that.  Default: not told. */
+    void (*on_split)(struct pager_object *o, const struct pager_map *map);
+    /* The range has other permissions: map->permissions.  Of several changes before the pager hears
+     * it hears the last.  Default: not told. */
+    void (*on_protect)(struct pager_object *o, const struct pager_map *map);
     /* May it be mapped at all; privately.  Default: yes. */
     bool (*supports_mmap)(struct pager_object *o);
     bool (*supports_private_mmap)(struct pager_object *o);
@@ -142,6 +148,11 @@ struct pager_ops {
     /* Supply the page at map->offset by filling in `answer`, which is empty.  No default. */
     void (*resolve_fault)(struct pager_object *o, const struct pager_access *access,
                           const struct pager_map *map, struct page_answer *answer);
+    /* A mapping was cut when there was no room to tell how (max_mappings pieces are there, or the
+     * bank is empty): forget what was heard of mappings, and list them with pager_next_mapping.
+     * Comes to whoever has one of the four above; what is heard later may be in the list already.
+     * Default: a line on the console. */
+    void (*on_resync)(struct pager_object *o);
 };
 
 /* What one object's server heard and did. */
@@ -157,6 +168,9 @@ struct pager_statistics {
     word_t last_vaddr;
     word_t last_length;
     word_t last_offset;
+    word_t splits;   /* on_split */
+    word_t protects; /* on_protect */
+    word_t resyncs;  /* on_resync */
 };
 
 /* One served object.  The pager fills in the first part; the rest begins as zero. */
@@ -165,7 +179,7 @@ struct pager_object {
     word_t size;         /* bytes; any number above 0 */
     const char *name;    /* up to 32 bytes count */
     void *user;          /* the pager's own */
-    word_t max_mappings; /* mappings accepted at once; 0 = 64 */
+    word_t max_mappings; /* mappings accepted at once, and pieces told of singly; 0 = 64 */
     /* -- filled in by pager_object_create */
     cap_t cap; /* all rights, OWN included: do not give it away, give copies */
     struct pager_statistics statistics;
@@ -183,6 +197,11 @@ void pager_object_destroy(struct pager_object *o);
 
 /* Ask the pager's functions and declare their answers: for mappings made from now on. */
 status_t pager_declare(struct pager_object *o);
+
+/* The piece of a mapping that comes after *map in the order of id and vaddr, into *map (id, vaddr,
+ * length, offset, permissions, is_shared, badge); begin with id and vaddr 0.  NOT_FOUND: that was the
+ * last, and *map is as before. */
+status_t pager_next_mapping(struct pager_object *o, struct pager_map *map);
 
 /* Answer a fault whose resolve_fault left its answer empty, or fill pages nobody asked for (epoch:
  * that of the fault, or the object's).  value = pages taken.  Errors: of served.answer. */

@@ -99,7 +99,8 @@ struct declaration script_declaration(void)
         .flags = DECLARE_MAPPABLE | DECLARE_PRIVATE,
         .shared = ALL_ACCESS,
         .private = ALL_ACCESS,
-        .wants = 1 << MAPPING_on_mapped | 1 << MAPPING_on_unmapped | 1 << MAPPING_resolve_fault,
+        .wants = 1 << MAPPING_on_mapped | 1 << MAPPING_on_unmapped | 1 << MAPPING_on_split |
+                 1 << MAPPING_on_protect | 1 << MAPPING_resolve_fault,
         .records = 64,
         .name = "script",
     };

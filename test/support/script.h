@@ -15,7 +15,7 @@
 #define SCRIPT_HEARD 512
 
 struct heard {
-    unsigned what; /* MAPPING_resolve_fault, MAPPING_on_mapped, MAPPING_on_unmapped */
+    unsigned what; /* MAPPING_* */
     word_t key;
     union {
         struct fault_event fault;

@@ -118,12 +118,6 @@ static void test_overlap(void)
     REFUSED(q_aspace_query(SLOT_ASPACE, USER_REGION_TOP), ST_NOT_FOUND, USER_REGION_TOP,
             "aspace.query NOT_FOUND: no region there or after, detail is vaddr");
 
-    REFUSED(q_aspace_unmap(SLOT_ASPACE, first, PAGE), ST_NOT_SUPPORTED, first,
-            "aspace.unmap NOT_SUPPORTED: the first page alone, detail is the region's start");
-    REFUSED(q_aspace_unmap(SLOT_ASPACE, first + PAGE, PAGE), ST_NOT_SUPPORTED, first,
-            "aspace.unmap NOT_SUPPORTED: a page inside");
-    REFUSED(q_aspace_unmap(SLOT_ASPACE, (word_t)v, PAGES(6)), ST_NOT_SUPPORTED, first,
-            "aspace.unmap NOT_SUPPORTED: one region and a part of the next");
     REFUSED(q_aspace_unmap(SLOT_ASPACE, (word_t)v + 1, PAGE), ST_BAD_ARG, 0,
             "aspace.unmap BAD_ARG: unaligned vaddr");
     REFUSED(q_aspace_unmap(SLOT_ASPACE, (word_t)v, 1), ST_BAD_ARG, 1,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-// sources: kernel/object/aspace.c kernel/object/region.c kernel/object/radix.c
+// sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c
+// sources: kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/served.c
 // sources: kernel/object/bank.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
 // sources: kernel/object/frame.c kernel/core/fault.c lib/base/text.c
 // sources: test/unit/fake/arena.c test/unit/fake/objects.c test/unit/fake/panic.c
 /*
- * Claim: whatever is mapped, touched, unmapped and destroyed in whatever order, an address space
+ * Claim: whatever is mapped, touched, unmapped, protected and destroyed in whatever order, an address space
  * shows exactly the pages that its regions say, the hardware remembers nothing that is gone, each
  * waiting thread is woken when its region goes, every refused map has the status and detail of
  * aspace.def and changes nothing, and at the end every page is back in its bank.
@@ -310,6 +311,13 @@ static status_t unmap(struct aspace *a, u64 vaddr, u64 length)
     return fake_invoke(&a->object, OP_aspace_unmap, &inv, words, ARRAY_SIZE(words));
 }
 
+static status_t protect(struct aspace *a, u64 vaddr, u64 length, u64 flags)
+{
+    const word_t words[] = {vaddr, length, flags};
+
+    return fake_invoke(&a->object, OP_aspace_protect, &inv, words, ARRAY_SIZE(words));
+}
+
 /* Let a thread that does nothing touch an address; what it is afterwards. */
 static struct thread *touch(struct aspace *a, u64 address, unsigned op)
 {
@@ -423,9 +431,12 @@ static void refused_maps_tell_why_and_change_nothing(void **state)
     REFUSED(unmap(a, page, top), ST_BAD_ARG, 1);
     REFUSED(unmap(a, page, 7 * page), ST_NOT_FOUND, page);
     REFUSED(unmap(a, 10 * page, page), ST_NOT_FOUND, 10 * page);
-    REFUSED(unmap(a, page, 8 * page), ST_NOT_SUPPORTED, 8 * page);
-    REFUSED(unmap(a, 9 * page, 20 * page), ST_NOT_SUPPORTED, 8 * page);
-    REFUSED(unmap(a, 9 * page, page), ST_NOT_SUPPORTED, 8 * page);
+    REFUSED(protect(a, 8 * page + 1, page, MAP_READ), ST_BAD_ARG, 0);
+    REFUSED(protect(a, 8 * page, 0, MAP_READ), ST_BAD_ARG, 1);
+    REFUSED(protect(a, 8 * page, page, MAP_PRIVATE), ST_BAD_ARG, 2);
+    REFUSED(protect(a, 8 * page, page, MAP_WRITE | MAP_EXEC), ST_BAD_ARG, 2);
+    REFUSED(protect(a, 7 * page, 2 * page, MAP_READ), ST_NOT_FOUND, 7 * page);
+    REFUSED(protect(a, 9 * page, 2 * page, MAP_READ), ST_NOT_FOUND, 10 * page);
 
     assert_int_equal(map(a, 10 * page, 2 * page, SLOT_MEMORY, page, MAP_READ), ST_OK);
     assert_int_equal(unmap(a, page, 20 * page), ST_OK);
@@ -854,30 +865,50 @@ static void check_waiters(void)
     }
 }
 
-static void random_unmap(unsigned space)
+/* Any range, or one that a mapping has; a third of these begin or end inside it. */
+static void some_range(unsigned *space, u64 *start, u64 *end)
 {
-    u64 start = some_address(), end = start + some_length(), removed = 0;
-    const struct mapping *cut;
-    status_t status;
-
+    *start = some_address();
+    *end = *start + some_length();
     if (nmappings && random_below(&rng, 3)) {
         const struct mapping *m = &mappings[random_below(&rng, nmappings)];
-        space = m->space;
-        start = m->start;
-        end = m->end;
+        u64 npages = (m->end - m->start) >> PAGE_SHIFT;
+
+        *space = m->space;
+        *start = m->start;
+        *end = m->end;
+        if (random_below(&rng, 3) == 0)
+            *start += random_below(&rng, npages) << PAGE_SHIFT;
+        if (random_below(&rng, 3) == 0)
+            *end -= random_below(&rng, (*end - *start) >> PAGE_SHIFT) << PAGE_SHIFT;
     }
-    end = MIN(end, (u64)USER_REGION_TOP);
-    status = unmap(space_of(space), start, end - start);
-    cut = mapping_at(space, start);
-    if (!cut || (cut->start >= start && cut->end <= end))
-        cut = mapping_at(space, end - 1);
-    if (cut && cut->start >= start && cut->end <= end)
-        cut = NULL;
-    if (cut) {
-        assert_int_equal(status, ST_NOT_SUPPORTED);
-        assert_int_equal(inv.detail, cut->start);
+    *end = MIN(*end, (u64)USER_REGION_TOP);
+}
+
+/* If the mapping holds `at` inside, it goes on in two; there is room in the list. */
+static void model_cut(unsigned space, u64 at)
+{
+    struct mapping *m = mapping_at(space, at), *upper = &mappings[nmappings];
+
+    if (!m || m->start == at)
         return;
-    }
+    *upper = *m;
+    upper->start = m->end = at;
+    upper->offset += at - m->start;
+    nmappings++;
+}
+
+static void random_unmap(unsigned space)
+{
+    u64 start, end, removed = 0;
+    status_t status;
+
+    if (nmappings + 2 > MAPPINGS)
+        return;
+    some_range(&space, &start, &end);
+    status = unmap(space_of(space), start, end - start);
+    model_cut(space, start);
+    model_cut(space, end);
     for (unsigned i = 0; i < nmappings;) {
         struct mapping *m = &mappings[i];
         if (m->space != space || m->start < start || m->end > end) {
@@ -891,6 +922,47 @@ static void random_unmap(unsigned space)
     if (removed)
         assert_int_equal(inv.results[0], removed);
     object_reap();
+}
+
+static void random_protect(unsigned space)
+{
+    static const u8 kinds[] = {0, MAP_READ, MAP_READ | MAP_WRITE, MAP_READ | MAP_EXEC, MAP_EXEC};
+    u64 flags = kinds[random_below(&rng, ARRAY_SIZE(kinds))], start, end;
+    status_t status, expected = ST_OK;
+
+    if (nmappings + 2 > MAPPINGS)
+        return;
+    some_range(&space, &start, &end);
+    status = protect(space_of(space), start, end - start, flags);
+    for (u64 at = start; expected == ST_OK && at < end;) {
+        const struct mapping *m = mapping_at(space, at);
+        u64 may = MAP_READ | MAP_WRITE | MAP_EXEC;
+
+        if (!m) {
+            expected = ST_NOT_FOUND;
+            break;
+        }
+        if (m->flags & MAP_PRIVATE)
+            may &= ~(u64)MAP_WRITE;
+        if (flags & ~may & ~m->flags)
+            expected = ST_DENIED;
+        at = m->end;
+    }
+    assert_int_equal(status, expected);
+    if (status != ST_OK)
+        return;
+    for (unsigned i = 0; i < 2; i++) { /* only where something changes */
+        u64 at = i ? end : start;
+        const struct mapping *m = mapping_at(space, i ? end - 1 : start);
+
+        if ((m->flags & ~(u64)MAP_PRIVATE) != flags)
+            model_cut(space, at);
+    }
+    for (unsigned i = 0; i < nmappings; i++) {
+        struct mapping *m = &mappings[i];
+        if (m->space == space && m->start >= start && m->end <= end)
+            m->flags = flags | (m->flags & MAP_PRIVATE);
+    }
 }
 
 static void random_touch(unsigned space)
@@ -1043,6 +1115,7 @@ static void check_everything(void)
         assert_true(r->start == m->start && r->end == m->end);
         assert_ptr_equal(slot_object(&r->object), m->memory);
         assert_int_equal(r->first_page << PAGE_SHIFT, m->offset);
+        assert_int_equal(r->flags, m->flags);
         slot_check(&r->object);
     }
     for (unsigned i = 0; i < SPACES; i++) {
@@ -1087,6 +1160,8 @@ static void random_operations_match_a_list_of_mappings(void **state)
             random_map(space);
         else if (what < 250)
             random_unmap(space);
+        else if (what < 320)
+            random_protect(space);
         else if (what < 850)
             random_touch(space);
         else if (what < 930)

@@ -69,6 +69,12 @@ static inline u64 pte_user_template(unsigned permissions, unsigned attribute)
         bits |= PTE_R;
     return bits ? bits | PTE_V | PTE_U : 0;
 }
+
+/* The same template with other permissions. */
+static inline u64 pte_with_permissions(u64 template, unsigned permissions)
+{
+    return (template & ~(PTE_LEAF | PTE_V | PTE_U)) | pte_user_template(permissions, 0);
+}
 _Static_assert(MAP_READ << 1 == PTE_R && MAP_WRITE << 1 == PTE_W && MAP_EXEC << 1 == PTE_X,
                "permissions become PTE bits by one shift");
 
