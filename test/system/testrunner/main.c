@@ -15,8 +15,9 @@
 #include "test/support/tap.h"
 
 static const char *const tests[] = {
-    "bank",  "cspace", "thread", "aspace",      "endpoint", "notification", "sched",   "irq",
-    "debug", "memory", "served", "mapping_ops", "real",     "stories",      "traffic", "storm",
+    "bank",  "cspace",  "thread",  "aspace", "endpoint", "notification",
+    "sched", "irq",     "debug",   "memory", "served",   "mapping_ops",
+    "real",  "stories", "traffic", "storm",  "ranges",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
