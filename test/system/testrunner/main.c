@@ -17,7 +17,7 @@
 static const char *const tests[] = {
     "bank",  "cspace",  "thread",  "aspace", "endpoint", "notification",
     "sched", "irq",     "debug",   "memory", "served",   "mapping_ops",
-    "real",  "stories", "traffic", "storm",  "ranges",
+    "real",  "stories", "traffic", "storm",  "ranges",   "ranges_model",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
