@@ -72,6 +72,7 @@ static const struct mapping_ops anon_mapping_ops = {
     .on_split = memory_default_on_split,
     .on_protect = memory_default_on_protect,
     .on_resync = memory_default_on_resync,
+    .release_pages = memory_default_release_pages,
     .supports_mmap = memory_default_supports_mmap,
     .supports_private_mmap = memory_default_supports_private_mmap,
     .mmap_owner_name = anon_mmap_owner_name,
@@ -118,7 +119,7 @@ static status_t anon_create(struct bank *bank, struct invocation *inv, const wor
 /* Lock: alone. */
 static void anon_destroy(struct object *o)
 {
-    memory_release(memory_of(o));
+    memory_empty(memory_of(o));
 }
 
 static void anon_check(const struct object *o)

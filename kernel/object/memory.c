@@ -63,7 +63,7 @@ static void release_page(u64 *slot, u64 index, void *context)
 }
 
 /* Lock: alone.  Cost: per page. */
-void memory_release(struct memory *m)
+void memory_empty(struct memory *m)
 {
     assert(m->regions == 0);
     radix_for_each(&m->index, 0, m->npages, release_page, m);
@@ -176,6 +176,26 @@ void memory_default_on_protect(struct memory *m, struct region *r)
     (void)r;
 }
 
+/* One page of a range that is given up; those that wait for a missing page go on waiting. */
+static void give_up_page(u64 *slot, u64 index, void *context)
+{
+    struct memory *m = context;
+    struct frame *f = frame_of(paddr(*slot & ~SLOT_BITS));
+
+    if (!(*slot & SLOT_RESIDENT) || (*slot & (SLOT_PINNED | SLOT_WRITEBACK)))
+        return;
+    if (f->map_count)
+        memory_unmap_frame(m, f);
+    release_page(slot, index, m);
+}
+
+status_t memory_default_release_pages(struct memory *m, unsigned rights, u64 first, u64 count)
+{
+    (void)rights;
+    radix_for_each(&m->index, first, count, give_up_page, m);
+    return ST_OK;
+}
+
 void memory_default_on_resync(struct memory *m)
 {
     (void)m;
@@ -227,6 +247,26 @@ status_t memory_info(struct object *o, struct invocation *inv)
     inv_result(inv, info.permissions);
     inv_result(inv, info.is_shared);
     inv_result(inv, info.attribute);
+    return ST_OK;
+}
+
+/* memory.release.  Rights: WRITE.  Lock: alone.  Cost: per resident page, as memory_unmap_frame. */
+status_t memory_release(struct object *o, struct invocation *inv)
+{
+    struct memory *m = memory_of(o);
+    word_t offset = inv_word(inv, 0), length = inv_word(inv, 1);
+    u64 first = offset >> PAGE_SHIFT, before = m->resident;
+    status_t status = memory_check_range(m, offset, length, 0, &inv->detail);
+
+    if (status != ST_OK)
+        return status;
+    if (!is_aligned(length, PAGE_SIZE))
+        return inv_fail(inv, ST_BAD_ARG, 1);
+    status = m->ops->release_pages(m, slot_rights(inv->slot), first,
+                                   MIN(length >> PAGE_SHIFT, m->npages - first));
+    if (status != ST_OK)
+        return inv_fail(inv, status, status == ST_DENIED ? MEMORY_OWN : 0);
+    inv_result(inv, before - m->resident);
     return ST_OK;
 }
 

@@ -69,6 +69,9 @@ struct mapping_ops {
     void (*on_split)(struct memory *m, struct region *r, struct region *upper);
     void (*on_protect)(struct memory *m, struct region *r); /* r->flags are others now */
     void (*on_resync)(struct memory *m); /* the owner is to look at the list of regions itself */
+    /* Give up the resident pages of a range inside the object, for a holder of these rights: DENIED,
+     * or NOT_SUPPORTED where pages are not frames. */
+    status_t (*release_pages)(struct memory *m, unsigned rights, u64 first, u64 count);
     bool (*supports_mmap)(const struct memory *m);
     bool (*supports_private_mmap)(const struct memory *m);
     void (*mmap_owner_name)(const struct memory *m, char name[OWNER_NAME_BYTES]); /* NUL padded */
@@ -134,7 +137,7 @@ static inline bool memory_has_frames(const struct memory *m)
 void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size);
 
 /* Free every resident frame and the index.  No region is left (destroy). */
-void memory_release(struct memory *m);
+void memory_empty(struct memory *m);
 
 /*
  * Put a USER frame into an empty (or waiting) slot: sets owner, index, state, map_count 0 and TAIL,
@@ -158,6 +161,7 @@ void memory_default_on_unmapped(struct memory *m, struct region *r, u64 start, u
 void memory_default_on_split(struct memory *m, struct region *r, struct region *upper);
 void memory_default_on_protect(struct memory *m, struct region *r);
 void memory_default_on_resync(struct memory *m);
+status_t memory_default_release_pages(struct memory *m, unsigned rights, u64 first, u64 count);
 bool memory_default_supports_mmap(const struct memory *m);
 bool memory_default_supports_private_mmap(const struct memory *m);
 void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);
@@ -166,6 +170,7 @@ const void *memory_default_resident_page(struct memory *m, u64 index); /* from t
 /* Operations that every kind's operation table includes (memory.def). */
 status_t memory_info(struct object *o, struct invocation *inv);
 status_t memory_query(struct object *o, struct invocation *inv);
+status_t memory_release(struct object *o, struct invocation *inv);
 
 /* Boot: a phys object over a range (bundle, devices); panics without room. */
 struct memory *phys_boot(struct bank *bank, paddr_t base, u64 size, u32 attribute, u32 permissions);

@@ -118,6 +118,15 @@ static const void *phys_resident_page(struct memory *m, u64 index)
     return kva_from_paddr(paddr(p->base + (index << PAGE_SHIFT)));
 }
 
+static status_t phys_release_pages(struct memory *m, unsigned rights, u64 first, u64 count)
+{
+    (void)m;
+    (void)rights;
+    (void)first;
+    (void)count;
+    return ST_NOT_SUPPORTED;
+}
+
 static const struct mapping_ops phys_mapping_ops = {
     .get_mapping_info = phys_get_mapping_info,
     .get_mapping_info_with = memory_default_get_mapping_info_with,
@@ -127,6 +136,7 @@ static const struct mapping_ops phys_mapping_ops = {
     .on_split = memory_default_on_split,
     .on_protect = memory_default_on_protect,
     .on_resync = memory_default_on_resync,
+    .release_pages = phys_release_pages,
     .supports_mmap = memory_default_supports_mmap,
     .supports_private_mmap = phys_supports_private_mmap,
     .mmap_owner_name = phys_mmap_owner_name,
@@ -189,7 +199,7 @@ static status_t phys_create(struct bank *bank, struct invocation *inv, const wor
 /* Lock: alone. */
 static void phys_destroy(struct object *o)
 {
-    memory_release(memory_of(o));
+    memory_empty(memory_of(o));
 }
 
 static void phys_check(const struct object *o)

@@ -640,6 +640,15 @@ static status_t served_get_mapping_info(const struct memory *m, u64 offset, u64 
     return served_get_mapping_info_with(m, offset, length, true, info);
 }
 
+/* The pages are their server's to drop.  An answer made before belongs to a past state. */
+static status_t served_release_pages(struct memory *m, unsigned rights, u64 first, u64 count)
+{
+    if (!(rights & MEMORY_OWN))
+        return ST_DENIED;
+    m->epoch++;
+    return memory_default_release_pages(m, rights, first, count);
+}
+
 static bool served_supports_mmap(const struct memory *m)
 {
     return container_of(m, struct served, memory)->flags & DECLARE_MAPPABLE;
@@ -664,6 +673,7 @@ static const struct mapping_ops served_mapping_ops = {
     .on_split = served_on_split,
     .on_protect = served_on_protect,
     .on_resync = served_on_resync,
+    .release_pages = served_release_pages,
     .supports_mmap = served_supports_mmap,
     .supports_private_mmap = served_supports_private_mmap,
     .mmap_owner_name = served_mmap_owner_name,
@@ -707,7 +717,7 @@ static void served_destroy(struct object *o)
         if (e != &s->resync)
             event_free(s, e);
     }
-    memory_release(&s->memory);
+    memory_empty(&s->memory);
 }
 
 /* Debug: I2, I7 and V3.  Lock: alone. */

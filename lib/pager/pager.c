@@ -104,6 +104,15 @@ status_t pager_next_mapping(struct pager_object *o, struct pager_map *map)
     return ST_OK;
 }
 
+struct result pager_release(struct pager_object *o, word_t offset, word_t length)
+{
+    status_t status = ST_OK;
+
+    if (o->ops->release_pages)
+        status = o->ops->release_pages(o, offset, length);
+    return status == ST_OK ? q_memory_release(o->cap, offset, length) : (struct result){status, 0};
+}
+
 /* The bank that pays for what is served. */
 static cap_t service_bank(void)
 {

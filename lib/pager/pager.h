@@ -148,6 +148,9 @@ struct pager_ops {
     /* Supply the page at map->offset by filling in `answer`, which is empty.  No default. */
     void (*resolve_fault)(struct pager_object *o, const struct pager_access *access,
                           const struct pager_map *map, struct page_answer *answer);
+    /* Pages of the range are about to leave memory (pager_release): keep elsewhere what is worth it;
+     * an error keeps them there.  Default: nothing is worth it. */
+    status_t (*release_pages)(struct pager_object *o, word_t offset, word_t length);
     /* A mapping was cut when there was no room to tell how (max_mappings pieces are there, or the
      * bank is empty): forget what was heard of mappings, and list them with pager_next_mapping.
      * Comes to whoever has one of the four above; what is heard later may be in the list already.
@@ -202,6 +205,11 @@ status_t pager_declare(struct pager_object *o);
  * length, offset, permissions, is_shared, badge); begin with id and vaddr 0.  NOT_FOUND: that was the
  * last, and *map is as before. */
 status_t pager_next_mapping(struct pager_object *o, struct pager_map *map);
+
+/* Drop the resident pages of a range (page aligned), after asking the member release_pages; they are
+ * asked for again when they are touched.  value = pages dropped.  Errors: the member's, and those of
+ * memory.release. */
+struct result pager_release(struct pager_object *o, word_t offset, word_t length);
 
 /* Answer a fault whose resolve_fault left its answer empty, or fill pages nobody asked for (epoch:
  * that of the fault, or the object's).  value = pages taken.  Errors: of served.answer. */

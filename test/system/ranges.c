@@ -10,9 +10,10 @@
  */
 #include "test/support/script.h"
 
-#define RW     (MAP_READ | MAP_WRITE)
-#define RX     (MAP_READ | MAP_EXEC)
-#define NPAGES 64
+#define RW       (MAP_READ | MAP_WRITE)
+#define RX       (MAP_READ | MAP_EXEC)
+#define NPAGES   64
+#define RTC_BASE 0x101000 /* of QEMU's virt machine */
 
 static struct script *s;
 static cap_t object, deaf; /* deaf: an endpoint where nobody listens */
@@ -590,6 +591,66 @@ static void test_window(void)
     script_settle(s);
 }
 
+/* ---------------------------------------------------------------------------- giving pages up */
+
+static void test_release(void)
+{
+    cap_t o = make(OBJ_anon, PAGES(8) + 100, 0), reader = copy_of(o, MEMORY_READ);
+    cap_t client = copy_of(object, MEMORY_READ | MEMORY_WRITE);
+    cap_t clock = make_in(kit.devices, OBJ_phys, RTC_BASE, PAGE);
+    word_t *v = kit_map(o, PAGES(8), 0, RW), *w = kit_map(o, PAGES(4), 0, MAP_READ), used, id,
+           epoch;
+    char *x;
+
+    for (unsigned i = 0; i < 8; i++)
+        v[i * 512] = 0x700 + i;
+    load(w + 512);
+    REFUSED(q_memory_release(o, 8, PAGE), ST_BAD_ARG, 0,
+            "memory.release BAD_ARG: unaligned offset, detail is the argument index");
+    REFUSED(q_memory_release(o, 0, 100), ST_BAD_ARG, 1, "memory.release BAD_ARG: unaligned length");
+    REFUSED(q_memory_release(o, 0, 0), ST_BAD_ARG, 1, "memory.release BAD_ARG: length 0");
+    REFUSED(q_memory_release(o, PAGE, -PAGE), ST_BAD_ARG, 1,
+            "memory.release BAD_ARG: a range that wraps round");
+    REFUSED(q_memory_release(o, PAGES(9), PAGE), ST_PAST_END, PAGES(9),
+            "memory.release PAST_END: an offset at the end, detail is the size in whole pages");
+    REFUSED(q_memory_release(reader, 0, PAGE), ST_NO_RIGHT, MEMORY_WRITE,
+            "memory.release needs right WRITE");
+    REFUSED(q_memory_release(client, 0, PAGE), ST_DENIED, MEMORY_OWN,
+            "memory.release DENIED: a served object's pages are its owner's, detail is the right");
+    REFUSED(q_memory_release(clock, 0, PAGE), ST_NOT_SUPPORTED, 0,
+            "memory.release NOT_SUPPORTED: a device's pages are no frames");
+    used = bank_read(kit.bank).used;
+    same(must(q_memory_release(o, PAGE, PAGES(3)), "release"), 3,
+         "memory.release: the pages of a range, the result is how many");
+    same(bank_read(kit.bank).used, used - 3, "memory.release: the bank has them back");
+    ok(w[512] == 0 && v[512] == 0 && v[0] == 0x700 && v[4 * 512] == 0x704,
+       "memory.release: they are zero in every mapping when next touched, the others are kept");
+    same(must(q_memory_release(o, 0, PAGES(100)), "release"), 6,
+         "memory.release: a range may reach beyond the end; what is missing does not count");
+    kit_unmap(v, PAGES(8));
+    kit_unmap(w, PAGES(4));
+
+    x = mapped(4, 0, RW, &id);
+    must(q_memory_release(object, 0, PAGES(4)), "release");
+    epoch = memory_read(object).epoch;
+    number_at(x + PAGES(1));
+    script_clear(s);
+    same(must(q_memory_release(object, 0, PAGES(2)), "release"), 1,
+         "memory.release: the owner of a served object drops a page");
+    same(memory_read(object).epoch, epoch + 1,
+         "memory.release raises the epoch of a served object");
+    script_settle(s);
+    same(s->nheard, 0, "memory.release tells nobody");
+    ok(number_at(x + PAGES(1)) == 0x900 + 1 && script_count(s, MAPPING_resolve_fault) == 1,
+       "memory.release: who touches it next makes its pager supply it again");
+    must(unmap_at(x, PAGES(4)), "unmap");
+    script_settle(s);
+    drop(clock);
+    drop(client);
+    drop(reader);
+    drop(o);
+}
+
 int main(void)
 {
     word_t *pattern;
@@ -618,6 +679,7 @@ int main(void)
     test_resync();
     test_vector();
     test_window();
+    test_release();
     must(q_debug_check(kit.debug), "debug.check");
     return tap_end();
 }
