@@ -112,6 +112,48 @@ static void end_exception(struct thread *handler, struct thread *t)
     schedule_ready(t);
 }
 
+/* ------------------------------------------------------------------------ questions about mappings */
+
+/* The words of aspace.map are still in the asker's registers. */
+static void put_question(const struct thread *from, struct thread *to)
+{
+    word_t flags = from->regs[REG_A0 + 4];
+    const struct ask_message m = {
+        .offset = from->regs[REG_A0 + 3],
+        .length = from->regs[REG_A0 + 1],
+        .is_shared = !(flags & MAP_PRIVATE),
+        .permissions = (flags & MAP_WRITE ? flags | MAP_READ : flags) & ~(word_t)MAP_PRIVATE,
+        .badge = from->send_badge,
+        .epoch = from->ticket.epoch,
+    };
+
+    reply_words(to, tag_make(MSG_ASK, MAPPING_get_mapping_info_with, MESSAGE_REGISTERS, 0),
+                from->ticket.vaddr, &m.offset, MESSAGE_REGISTERS);
+    to->regs[REG_TAKEN] = to->taken;
+}
+
+/* The server's reply to the question of `t`: label 0 and permissions let it ask again, with a permit;
+ * any other label is a refusal. */
+static void end_question(const struct thread *server, struct thread *t)
+{
+    status_t status = (status_t)tag_label(server->regs[REG_TAG]);
+
+    if (status == ST_OK) {
+        t->ticket.index = t->regs[REG_A0 + 3] >> PAGE_SHIFT;
+        t->ticket.vaddr = t->regs[REG_A0 + 1];
+        t->ticket.access = server->regs[REG_A0] & (MAP_READ | MAP_WRITE | MAP_EXEC);
+        t->ticket.delivered =
+            t->regs[REG_A0 + 4] & MAP_PRIVATE ? TICKET_PERMIT_PRIVATE : TICKET_PERMIT_SHARED;
+        t->regs[0] -= 4; /* the ecall */
+    } else {
+        t->ticket.delivered = 0;
+        if (status != ST_NOT_MAPPABLE && status != ST_NOT_SUPPORTED)
+            status = ST_DENIED;
+        reply_status(t, status, 0);
+    }
+    schedule_ready(t);
+}
+
 /* --------------------------------------------------------------------------------------- delivery */
 
 /* Give what `from` wants to send, and is on no queue with, to `to`, which is RECEIVING and on no
@@ -123,6 +165,11 @@ static bool deliver_thread(struct thread *from, struct thread *to)
 
     if (from->send_kind == MSG_EXCEPTION) {
         put_exception(from, to);
+        begin_call(from, to);
+        return true;
+    }
+    if (from->send_kind == MSG_ASK) {
+        put_question(from, to);
         begin_call(from, to);
         return true;
     }
@@ -288,6 +335,18 @@ void ipc_object_has_news(struct served *s)
     while (!queue_is_empty(&e->senders) && (to = ipc_take_receiver(e)) != NULL)
         deliver_first(e, to);
     help_stranded(e);
+}
+
+/* Lock: any.  `t` is READY. */
+void ipc_ask(struct thread *t, struct endpoint *e)
+{
+    struct thread *to = ipc_take_receiver(e);
+
+    t->send_kind = MSG_ASK;
+    if (to)
+        deliver_thread(t, to);
+    else
+        wait_to_send(e, t);
 }
 
 /* Lock: any.  `t` has been READY, or its ticket is closed. */
@@ -534,6 +593,10 @@ static bool ipc_reply(struct thread *t)
     t->state = THREAD_RECEIVING; /* ipc_recv follows: no home context for the moment between */
     if (to->send_kind == MSG_EXCEPTION) {
         end_exception(t, to);
+        return true;
+    }
+    if (to->send_kind == MSG_ASK) {
+        end_question(t, to);
         return true;
     }
     if (blame == ST_OK) {

@@ -19,6 +19,11 @@ struct thread *syscall_enter(struct thread *t);
  * report on the console and leave it STOPPED.  `status` is the label, `access` ACCESS_* or scause. */
 void exception_raise(struct thread *t, status_t status, unsigned access, u64 address);
 
+/* The kernel asks the server of an object, at `e`, on behalf of `t` and its aspace.map, which is as if
+ * it had never begun: with TICKET_ASKS in its ticket, and send_badge set.  On a yes `t` has a permit
+ * and starts the invocation again.  Lock: any. */
+void ipc_ask(struct thread *t, struct endpoint *e);
+
 /* A served object has something in its queue: deliver to a waiting receiver, or queue the object
  * at the endpoint.  Called after each change to the object's queue. */
 struct served;

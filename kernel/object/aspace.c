@@ -168,13 +168,6 @@ bool aspace_clear_pte(struct region *r, u64 *pte)
 
 /* ---------------------------------------------------------------------------------------- mapping */
 
-struct map_request {
-    u64 vaddr;
-    u64 length;
-    u64 offset;
-    u64 flags;
-};
-
 /* vaddr and length are arguments 0 and 1 of both map and unmap. */
 static status_t check_range(u64 vaddr, u64 length, word_t *detail)
 {
@@ -270,16 +263,22 @@ static paddr_t first_paddr(const struct memory *m, const struct region *r,
     return paddr(info->paddr);
 }
 
-/* The arguments have been checked.  Lock: alone. */
-static status_t map_checked(struct aspace *a, struct slot *object, const struct map_request *q,
-                            word_t *detail, u64 *id)
+/* The arguments have been checked.  `t`: who asks, NULL at boot.  WOULD_BLOCK: it waits, and then
+ * asks again.  Lock: alone. */
+static status_t map_checked(struct aspace *a, struct thread *t, struct slot *object,
+                            const struct map_request *q, word_t *detail, u64 *id)
 {
     struct memory *m = memory_of(slot_object(object));
+    u32 granted = MAP_ACCESS;
     struct bank *bank = object_bank(&a->object);
     struct mapping_info info;
     struct region *r;
     status_t status = check_map(a, object, q, &info, detail);
 
+    if (status == ST_OK && m->ops->permit_map && t) {
+        status = m->ops->permit_map(m, t, q, object->badge, &granted);
+        *detail = granted;
+    }
     if (status != ST_OK)
         return status;
     r = bank_alloc(bank, sizeof(*r));
@@ -293,6 +292,7 @@ static status_t map_checked(struct aspace *a, struct slot *object, const struct 
     r->pte_template = pte_user_template((unsigned)q->flags, info.attribute);
     r->aspace = a;
     r->flags = (u8)q->flags;
+    r->granted = (u8)granted;
     status = m->ops->prepare_map(m, r, detail);
     if (status != ST_OK) {
         bank_free(r, sizeof(*r));
@@ -324,7 +324,7 @@ status_t aspace_map_slot(struct aspace *a, struct slot *object, u64 vaddr, u64 l
     struct map_request q = {vaddr, length, offset, with_implied(flags)};
     status_t status = check_arguments(&q, detail);
 
-    return status == ST_OK ? map_checked(a, object, &q, detail, id) : status;
+    return status == ST_OK ? map_checked(a, NULL, object, &q, detail, id) : status;
 }
 
 /* aspace.map.  Rights: MAP.  Lock: alone. */
@@ -346,7 +346,11 @@ static status_t aspace_map(struct object *o, struct invocation *inv)
     object = inv_lookup(inv, inv_word(inv, 2));
     if (!object || !slot_holds_memory(object, 0))
         return inv_fail(inv, ST_BAD_CAP, 2);
-    status = map_checked(a, object, &q, &inv->detail, &id);
+    status = map_checked(a, inv->thread, object, &q, &inv->detail, &id);
+    if (status == ST_WOULD_BLOCK) {
+        inv->no_reply = true;
+        return ST_OK;
+    }
     if (status == ST_OK)
         inv_result(inv, id);
     return status;

@@ -208,6 +208,7 @@ static struct region *cut(struct aspace *a, struct region *r, u64 at, struct reg
     upper->pte_template = r->pte_template;
     upper->aspace = a;
     upper->flags = r->flags;
+    upper->granted = r->granted;
     slot_derive(&upper->object, slot_from_number(r->object.parent), PLACE_REGION_OBJECT,
                 slot_rights(&r->object), r->object.badge);
     r->end = at;
@@ -280,7 +281,7 @@ static bool may_have(const struct region *r, u64 from, u64 to, u8 flags, word_t 
 {
     const struct memory *m = region_memory(r);
     bool is_shared = !(r->flags & MAP_PRIVATE);
-    u64 may = aspace_flags_of(slot_rights(&r->object), is_shared) & MAP_ACCESS;
+    u64 may = aspace_flags_of(slot_rights(&r->object), is_shared) & r->granted;
     struct mapping_info info;
 
     if (!(flags & ~r->flags))

@@ -17,13 +17,14 @@
 #include "kernel/object/bank.h"
 #include "lib/base/string.h"
 
-/* The table has each member of mapping_ops.def, and besides only prepare_map and resident_page. */
+/* The table has each member of mapping_ops.def, and besides only prepare_map, permit_map and
+ * resident_page. */
 #define MAPPING_OP(number, name, text) \
     _Static_assert(offsetof(struct mapping_ops, name) < sizeof(struct mapping_ops), #name);
 #include "lib/abi/mapping_ops.def"
 #undef MAPPING_OP
 enum {
-    MEMBERS = 2
+    MEMBERS = 3
 #define MAPPING_OP(number, name, text) +1
 #include "lib/abi/mapping_ops.def"
 #undef MAPPING_OP

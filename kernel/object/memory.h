@@ -26,6 +26,14 @@ struct mapping_info {
     bool is_shared;  /* the mapping would be shared */
 };
 
+/* A mapping that is asked for. */
+struct map_request {
+    u64 vaddr;
+    u64 length;
+    u64 offset;
+    u64 flags; /* MAP_* */
+};
+
 /* An access, as resolve_fault hears it. */
 struct access {
     u8 op;     /* ACCESS_* */
@@ -62,6 +70,11 @@ struct mapping_ops {
     /* A mapping is about to be made: make what telling the owner will need (r->event).  The only
      * step of a map that a kind may refuse after get_mapping_info_with: NO_SPACE or LIMIT. */
     status_t (*prepare_map)(struct memory *m, struct region *r, word_t *detail);
+    /* Is the owner to be asked about this one mapping, by thread `t` through a capability with that
+     * badge?  OK: *granted = permissions it may have and ever get; WOULD_BLOCK: the thread waits for
+     * the owner, whose yes makes it start the invocation again; else a refusal.  NULL: never. */
+    status_t (*permit_map)(struct memory *m, struct thread *t, const struct map_request *q,
+                           u64 badge, u32 *granted);
     void (*on_mapped)(struct memory *m, struct region *r, paddr_t first);
     /* [start, end) of r is gone: all of it (r->event is given up), or r is what is left. */
     void (*on_unmapped)(struct memory *m, struct region *r, u64 start, u64 end);

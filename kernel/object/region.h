@@ -32,9 +32,10 @@ struct region {
     u32 left, right;     /* tree: slot numbers */
     u32 next, prev;      /* object's list of regions: slot numbers */
     u8 height;
-    u8 flags;  /* MAP_* now */
-    u8 untold; /* its server wants to hear of it, and there was no room for a record */
-    u8 spare[5];
+    u8 flags;   /* MAP_* now */
+    u8 untold;  /* its server wants to hear of it, and there was no room for a record */
+    u8 granted; /* MAP_*: what it may have at most, as far as its owner was asked */
+    u8 spare[4];
 };
 _Static_assert(sizeof(struct region) <= 128, "bytes_region");
 

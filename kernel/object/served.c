@@ -142,6 +142,44 @@ static status_t served_prepare_map(struct memory *m, struct region *r, word_t *d
     return ST_OK;
 }
 
+/* Is this the permit for that request, given for the object as it is? */
+static bool permit_holds(const struct memory *m, const struct ticket *k,
+                         const struct map_request *q)
+{
+    unsigned kind = q->flags & MAP_PRIVATE ? TICKET_PERMIT_PRIVATE : TICKET_PERMIT_SHARED;
+
+    return k->delivered == kind && k->sequence == m->object.serial && k->epoch == m->epoch &&
+           k->index == q->offset >> PAGE_SHIFT && k->vaddr == q->length;
+}
+
+/* Lock: alone.  No state of the object waits: what was granted lies in the thread's registers and
+ * ticket, and everything else is checked anew when the invocation starts again. */
+static status_t served_permit_map(struct memory *m, struct thread *t, const struct map_request *q,
+                                  u64 badge, u32 *granted)
+{
+    struct served *s = served_of(m);
+    struct ticket *k = &t->ticket;
+    struct endpoint *e = served_endpoint(s);
+
+    if (!(s->flags & DECLARE_ASK))
+        return ST_OK;
+    if (permit_holds(m, k, q)) {
+        k->delivered = 0;
+        *granted = k->access;
+        return q->flags & (MAP_READ | MAP_WRITE | MAP_EXEC) & ~*granted ? ST_DENIED : ST_OK;
+    }
+    *granted = 0;
+    if (!e || e->bound == 0)
+        return ST_OWNER_DEAD;
+    k->delivered = TICKET_ASKS;
+    k->sequence = m->object.serial;
+    k->epoch = m->epoch;
+    k->vaddr = s->key;
+    t->send_badge = badge;
+    ipc_ask(t, e);
+    return ST_WOULD_BLOCK;
+}
+
 /* Lock: alone. */
 static void served_on_mapped(struct memory *m, struct region *r, paddr_t first)
 {
@@ -560,7 +598,7 @@ static status_t served_declare(struct object *o, struct invocation *inv)
     word_t wants = inv_word(inv, 3), records = inv_word(inv, 4);
     word_t known = MAPPING_EVENTS | 1ul << MAPPING_resolve_fault;
 
-    if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE))
+    if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE | DECLARE_ASK))
         return inv_fail(inv, ST_BAD_ARG, 0);
     if (!declared_permissions_valid(shared))
         return inv_fail(inv, ST_BAD_ARG, 1);
@@ -668,6 +706,7 @@ static const struct mapping_ops served_mapping_ops = {
     .get_mapping_info = served_get_mapping_info,
     .get_mapping_info_with = served_get_mapping_info_with,
     .prepare_map = served_prepare_map,
+    .permit_map = served_permit_map,
     .on_mapped = served_on_mapped,
     .on_unmapped = served_on_unmapped,
     .on_split = served_on_split,

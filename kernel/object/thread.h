@@ -24,6 +24,16 @@ struct region;
  * first waiter, and this in each waiter.  Only the first waiter's copy of `epoch`, `delivered` and
  * the place on the object's queue counts; if it leaves, the next takes over.
  */
+#define TICKET_ASKS           2 /* values of `delivered` for a thread that does not wait for a page: */
+#define TICKET_PERMIT_PRIVATE 4 /* see below */
+#define TICKET_PERMIT_SHARED  5
+/*
+ * The same fields keep what became of a question about a mapping (served.c, permit_map), since a
+ * thread that asks cannot wait for a page.  TICKET_ASKS: vaddr = key of the object, sequence = its
+ * serial, epoch.  A permit: sequence and epoch as before, index = first page, vaddr = length,
+ * access = permissions; good for the same invocation when it starts again, and gone with any fault
+ * in between.
+ */
 struct ticket {
     struct memory *object;
     u64 index;
@@ -59,7 +69,7 @@ struct thread {
     struct hart *hart; /* [h] runs it now */
     u8 exit_full;      /* entered by a trap that must preserve every register */
     u8 state;          /* THREAD_* */
-    u8 send_kind;      /* SENDING, CALLING: MSG_CALL, MSG_SEND or MSG_EXCEPTION */
+    u8 send_kind;      /* SENDING, CALLING: MSG_CALL, MSG_SEND, MSG_EXCEPTION, MSG_ASK */
     u8 caller_left;    /* whom it was to reply to is gone: its next reply goes nowhere */
     u8 exception;      /* stopped by an exception: stop_* hold */
     u8 spare[3];

@@ -46,6 +46,7 @@
 #define MSG_NOTIFY    3 /* bound notification: word 0 = bits */
 #define MSG_EVENT     4 /* kernel to pager: label = number of the member of mapping_ops.def */
 #define MSG_EXCEPTION 5 /* a thread stopped: label = status; it waits for a reply */
+#define MSG_ASK       6 /* kernel to pager: may this be mapped?  The mapper waits for a reply */
 
 #define MESSAGE_WORDS     64 /* longest message */
 #define MESSAGE_REGISTERS 6
@@ -69,6 +70,7 @@
 #define DECLARE_MAPPABLE 1
 #define DECLARE_PRIVATE  2          /* supports_private_mmap */
 #define DECLARE_REFUSED  0x80000000 /* in `shared` or `private`: no such mapping at all */
+#define DECLARE_ASK      4          /* each aspace.map asks the server (MSG_ASK) */
 #define OWNER_NAME_BYTES 32
 
 /*
@@ -223,6 +225,22 @@ struct mapping_event {
     word_t taken;
 };
 _Static_assert(sizeof(struct mapping_event) == 11 * 8, "eleven registers");
+
+/*
+ * MSG_ASK, label get_mapping_info_with: a program maps a range of an object that is declared with
+ * DECLARE_ASK; a0-a5, a6 = the object's key.  Reply: label 0 and word 0 = the permissions that the
+ * mapping may have, now and by aspace.protect (what is declared bounds them); NOT_MAPPABLE,
+ * NOT_SUPPORTED or DENIED refuse it with that status, any other label with DENIED.
+ */
+struct ask_message {
+    word_t offset; /* in the object, bytes */
+    word_t length; /* bytes */
+    word_t is_shared;
+    word_t permissions; /* MAP_* wanted */
+    word_t badge;       /* of the capability that is mapped */
+    word_t epoch;
+};
+_Static_assert(sizeof(struct ask_message) == MESSAGE_REGISTERS * 8, "six registers");
 
 /*
  * MSG_EXCEPTION: a0-a5 and, from word 6 on, the receiver's buffer.  a6 = badge of the handler

@@ -53,17 +53,27 @@ struct result pager_answer(struct pager_object *o, const struct page_answer *ans
 /* ---- Objects ----------------------------------------------------------------------------------*/
 
 /* The member, or its default. */
-static word_t ask_permissions(struct pager_object *o, bool is_shared)
+static status_t ask_info(struct pager_object *o, word_t offset, word_t length, bool is_shared,
+                         word_t *permissions)
 {
     const struct pager_ops *ops = o->ops;
     struct mapping_info info = {.permissions = MAP_READ, .is_shared = is_shared};
     status_t status = ST_OK;
 
     if (ops->get_mapping_info_with)
-        status = ops->get_mapping_info_with(o, 0, o->size, is_shared, &info);
+        status = ops->get_mapping_info_with(o, offset, length, is_shared, &info);
     else if (ops->get_mapping_info)
-        status = ops->get_mapping_info(o, 0, o->size, &info);
-    return status == ST_OK ? info.permissions : DECLARE_REFUSED;
+        status = ops->get_mapping_info(o, offset, length, &info);
+    *permissions = info.permissions;
+    return status;
+}
+
+static word_t ask_permissions(struct pager_object *o, bool is_shared)
+{
+    word_t permissions;
+
+    return ask_info(o, 0, o->size, is_shared, &permissions) == ST_OK ? permissions
+                                                                     : DECLARE_REFUSED;
 }
 
 status_t pager_declare(struct pager_object *o)
@@ -72,7 +82,8 @@ status_t pager_declare(struct pager_object *o)
     bool mappable = !ops->supports_mmap || ops->supports_mmap(o);
     bool private = !ops->supports_private_mmap || ops->supports_private_mmap(o);
     struct declaration d = {
-        .flags = (mappable ? DECLARE_MAPPABLE : 0) | (private ? DECLARE_PRIVATE : 0),
+        .flags = (mappable ? DECLARE_MAPPABLE : 0) | (private ? DECLARE_PRIVATE : 0) |
+                 (o->ask ? DECLARE_ASK : 0),
         .shared = ask_permissions(o, true),
         .private = ask_permissions(o, false),
         .wants = (word_t)1 << MAPPING_resolve_fault |
@@ -279,6 +290,18 @@ static status_t serve_event(struct message *m)
     return answer_and_receive(o, &answer, m);
 }
 
+/* A program wants to map a range of an object with `ask`. */
+static status_t serve_question(struct message *m)
+{
+    struct pager_object *o = (struct pager_object *)m->badge;
+    word_t permissions;
+    status_t status = ask_info(o, m->ask.offset, m->ask.length, m->ask.is_shared, &permissions);
+
+    m->words[0] = permissions;
+    message_prepare(m, status, 1, 0);
+    return q_reply_recv(m);
+}
+
 static status_t serve_message(const struct pager_service *service, struct message *m)
 {
     bool answer = message_kind(m) == MSG_CALL;
@@ -309,6 +332,8 @@ void pager_serve(const struct pager_service *service)
         }
         if (message_kind(&m) == MSG_EVENT)
             status = serve_event(&m);
+        else if (message_kind(&m) == MSG_ASK)
+            status = serve_question(&m);
         else
             status = serve_message(service, &m);
     }

@@ -128,7 +128,10 @@ struct pager_ops {
      * shared or private as the mapper likes. */
     status_t (*get_mapping_info)(struct pager_object *o, word_t offset, word_t length,
                                  struct mapping_info *info);
-    /* The same, told what the mapper wants.  Default: asks get_mapping_info. */
+    /* The same, told what the mapper wants.  Default: asks get_mapping_info.  Asked for the whole
+     * object by pager_declare; where `ask` is set, also for the range of each mapping before it is
+     * made, within what was declared, while its client waits; so the pager's own thread cannot map
+     * such an object. */
     status_t (*get_mapping_info_with)(struct pager_object *o, word_t offset, word_t length,
                                       bool is_shared, struct mapping_info *info);
     /* A mapping was created; a range of one, or all of it, is gone.  Default: not told. */
@@ -182,6 +185,7 @@ struct pager_object {
     word_t size;         /* bytes; any number above 0 */
     const char *name;    /* up to 32 bytes count */
     void *user;          /* the pager's own */
+    bool ask;            /* get_mapping_info_with is asked at each map, for its range and client */
     word_t max_mappings; /* mappings accepted at once, and pieces told of singly; 0 = 64 */
     /* -- filled in by pager_object_create */
     cap_t cap; /* all rights, OWN included: do not give it away, give copies */

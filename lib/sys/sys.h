@@ -39,6 +39,7 @@ struct message {
     union {
         word_t words[MESSAGE_EVENT_WORDS];
         struct fault_event fault;     /* MSG_EVENT, label MAPPING_resolve_fault */
+        struct ask_message ask;       /* MSG_ASK */
         struct mapping_event mapping; /* MSG_EVENT, label MAPPING_on_mapped, MAPPING_on_unmapped */
     };
 };

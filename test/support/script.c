@@ -75,6 +75,13 @@ static void script_main(void *argument)
                 status = answer_and_receive(s, &m);
             else
                 status = q_recv(&m, 0);
+        } else if (message_kind(&m) == MSG_ASK) {
+            note_event(s, &m);
+            if (s->asked == SCRIPT_DIE)
+                q_thread_stop(s->worker->thread);
+            m.words[0] = s->permissions ? s->permissions : ALL_ACCESS;
+            message_prepare(&m, s->permit, 1, 0);
+            status = s->asked == SCRIPT_SILENT ? q_recv(&m, 0) : q_reply_recv(&m);
         } else {
             message_prepare(&m, ST_OK, 0, 0);
             status = q_reply_recv(&m);

@@ -20,6 +20,7 @@ struct heard {
     union {
         struct fault_event fault;
         struct mapping_event mapping;
+        struct ask_message ask; /* MAPPING_get_mapping_info_with */
     };
 };
 
@@ -45,6 +46,10 @@ struct script {
     status_t status; /* SCRIPT_ERROR */
     word_t patience; /* answer only so many faults, then as `afterwards` says; 0 = all */
     enum script_answer afterwards;
+
+    status_t permit;          /* the reply to MSG_ASK ... */
+    word_t permissions;       /* ... and what it grants; 0 = all access */
+    enum script_answer asked; /* SCRIPT_SILENT or SCRIPT_DIE instead of that reply */
 
     struct result answered; /* how the last answer went: status, pages taken or detail */
     volatile unsigned nheard;

@@ -139,16 +139,16 @@ static void test_waiters(void)
 {
     word_t id;
     char *v = mapped(12, 40 * PAGE, RW, &id);
-    struct prober *p[3];
+    struct prober *p[4];
     bool waiting = true;
 
     s->answer = SCRIPT_SILENT;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         p[i] = prober_new(NULL, 0);
-        probe_start(p[i], PROBE_LOAD, (word_t)v + PAGES(4 * i + 1), 0);
+        probe_start(p[i], PROBE_LOAD, (word_t)v + PAGES(i < 3 ? 4 * i + 1 : 10), 0);
         waiting = thread_reaches(p[i]->worker->thread, THREAD_FAULTING) && waiting;
     }
-    ok(waiting, "three threads wait for pages of a mapping");
+    ok(waiting, "four threads wait for pages of a mapping");
     must(unmap_at(v + PAGES(4), PAGES(4)), "unmap");
     ok(probe_wait(p[1]) && p[1]->touched.status == ST_NO_REGION,
        "aspace.unmap: who waits in the part that goes faults again and hears NO_REGION");
@@ -163,9 +163,11 @@ static void test_waiters(void)
            p[2]->touched.result == 0x900 + 49,
        "and is shown the page by the answer, below and above");
     must(unmap_at(v + PAGES(8), PAGES(4)), "unmap");
+    ok(probe_wait(p[3]) && p[3]->touched.status == ST_NO_REGION,
+       "who waits in the upper piece hears when that piece goes");
     ok(number_at(v + PAGES(9)) == ~0ul && number_at(v + PAGES(1)) == 0x900 + 41,
        "the page of the upper piece goes with that piece");
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         prober_drop(p[i]);
     kit_unmap(v, PAGES(4));
     s->answer = SCRIPT_COPY;
@@ -591,6 +593,98 @@ static void test_window(void)
     script_settle(s);
 }
 
+/* -------------------------------------------------------------------------- objects that ask */
+
+static bool asked(unsigned n, word_t offset, word_t length, bool is_shared, word_t permissions,
+                  word_t badge)
+{
+    const struct heard *h = script_nth(s, MAPPING_get_mapping_info_with, n);
+
+    return h && h->key == 4 && h->ask.offset == offset && h->ask.length == length &&
+           h->ask.is_shared == is_shared && h->ask.permissions == permissions &&
+           h->ask.badge == badge;
+}
+
+static void test_ask(void)
+{
+    cap_t o = script_object(s, 0, PAGES(16), 4), client = badged(o, MEMORY_READ | MEMORY_WRITE, 9);
+    struct declaration d = script_declaration();
+    static const struct {
+        status_t reply, heard;
+    } refusals[] = {{ST_NOT_MAPPABLE, ST_NOT_MAPPABLE},
+                    {ST_NOT_SUPPORTED, ST_NOT_SUPPORTED},
+                    {ST_DENIED, ST_DENIED},
+                    {ST_IO, ST_DENIED}};
+    struct script *mortal;
+    word_t at = (word_t)fresh_range(PAGES(16)), epoch;
+
+    d.flags |= DECLARE_ASK;
+    d.shared = RW;
+    declare(o, &d);
+    script_clear(s);
+    ok(map_at(at, PAGES(4), client, PAGES(2), MAP_WRITE).status == ST_OK &&
+           asked(0, PAGES(2), PAGES(4), true, RW, 9),
+       "an object that asks: its server hears offset, length, intent and badge before the mapping");
+    ok(script_count(s, MAPPING_get_mapping_info_with) == 1 &&
+           s->heard[0].what == MAPPING_get_mapping_info_with &&
+           s->heard[1].what == MAPPING_on_mapped && s->nheard == 2,
+       "it is asked once, and then hears on_mapped");
+    ok(touch(PROBE_STORE, (char *)at + PAGES(1))->status == ST_OK, "what it permitted is mapped");
+    must(map_at(at + PAGES(8), PAGE, client, PAGES(2), MAP_READ | MAP_PRIVATE), "map");
+    ok(asked(1, PAGES(2), PAGE, false, MAP_READ, 9),
+       "each mapping is asked for; a private one says so");
+    script_clear(s);
+    ok(map_at(at, PAGE, client, 0, RW).status == ST_OVERLAP &&
+           map_at(at + PAGES(5), PAGE, client, 0, RX).status == ST_DENIED &&
+           map_at(at + PAGES(5), PAGE, client, PAGES(16), RW).status == ST_PAST_END &&
+           script_count(s, MAPPING_get_mapping_info_with) == 0,
+       "what cannot be mapped anyway is not asked");
+
+    s->permissions = MAP_READ;
+    REFUSED(map_at(at + PAGES(5), PAGE, client, 0, RW), ST_DENIED, MAP_READ,
+            "aspace.map DENIED: the owner, asked, grants less, detail is what may be had");
+    must(map_at(at + PAGES(5), PAGE, client, 0, MAP_READ), "map");
+    REFUSED(protect_at((char *)at + PAGES(5), PAGE, RW), ST_DENIED, MAP_READ,
+            "aspace.protect DENIED: more than the owner, asked, granted this mapping");
+    s->permissions = 0;
+    for (unsigned i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        s->permit = refusals[i].reply;
+        REFUSED(map_at(at + PAGES(6), PAGE, client, 0, RW), refusals[i].heard, 0,
+                "aspace.map %s: the owner, asked, says %s", status_name(refusals[i].heard),
+                status_name(refusals[i].reply));
+    }
+    s->permit = ST_OK;
+
+    s->asked = SCRIPT_SILENT;
+    REFUSED(map_at(at + PAGES(6), PAGE, client, 0, RW), ST_ABANDONED, 0,
+            "aspace.map ABANDONED: the owner, asked, goes on without a reply");
+    s->asked = SCRIPT_ZERO;
+    epoch = memory_read(o).epoch;
+    mortal = script_new(NULL, 0);
+    mortal->objects[4] = o;
+    mortal->asked = SCRIPT_DIE;
+    must(q_served_attach(o, mortal->endpoint), "attach");
+    REFUSED(map_at(at + PAGES(6), PAGE, client, 0, RW), ST_CANCELLED, 0,
+            "aspace.map CANCELLED: the owner, asked, dies");
+    worker_drop(mortal->worker);
+    REFUSED(map_at(at + PAGES(6), PAGE, client, 0, RW), ST_OWNER_DEAD, 0,
+            "aspace.map OWNER_DEAD: nobody listens who could be asked");
+    must(q_served_attach(o, 0), "detach");
+    REFUSED(map_at(at + PAGES(6), PAGE, client, 0, RW), ST_OWNER_DEAD, 0,
+            "aspace.map OWNER_DEAD: nobody is attached who could be asked");
+    drop(mortal->endpoint);
+    must(q_served_attach(o, s->endpoint), "attach");
+    same(memory_read(o).epoch, epoch + 3, "each attach raises the epoch");
+    script_clear(s);
+    must(map_at(at + PAGES(6), PAGE, client, 0, RW), "map");
+    ok(asked(0, 0, PAGE, true, RW, 9) && s->heard[0].ask.epoch == epoch + 3,
+       "a successor is asked in its turn");
+    must(q_aspace_unmap(SLOT_ASPACE, at, PAGES(16)), "unmap");
+    script_settle(s);
+    drop(client);
+    drop(o);
+}
+
 /* ---------------------------------------------------------------------------- giving pages up */
 
 static void test_release(void)
@@ -680,6 +774,7 @@ int main(void)
     test_vector();
     test_window();
     test_release();
+    test_ask();
     must(q_debug_check(kit.debug), "debug.check");
     return tap_end();
 }

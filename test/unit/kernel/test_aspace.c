@@ -175,6 +175,13 @@ void sched_lend(struct thread *from, struct thread *to)
     (void)to;
 }
 
+void ipc_ask(struct thread *t, struct endpoint *e)
+{
+    (void)t;
+    (void)e;
+    abort(); /* no object here is declared to ask */
+}
+
 status_t answer_invoke(struct served *s, struct invocation *i)
 {
     (void)s;
