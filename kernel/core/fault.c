@@ -94,8 +94,12 @@ static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fa
         return ST_FORBIDDEN;
     m = memory_of(slot_object(&place->region->object));
     place->index = place->region->first_page + ((vaddr_page - place->region->start) >> PAGE_SHIFT);
-    if (place->index >= m->npages)
-        return ST_TRUNCATED;
+    if (place->index >= m->npages) {
+        if (!m->ops->can_extend_on_fault(m))
+            return ST_TRUNCATED;
+        if (!radix_grow(&m->index, place->index + 1, object_bank(&m->object)))
+            return ST_NO_SPACE;
+    }
     place->pte = radix_make(&a->table, vaddr_page >> PAGE_SHIFT, object_bank(&a->object));
     if (!place->pte)
         return ST_NO_SPACE;
@@ -106,7 +110,8 @@ static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fa
     place->slot = radix_make(&m->index, place->index, object_bank(&m->object));
     if (!place->slot)
         return ST_NO_SPACE;
-    hint_set(a, place, vaddr_page);
+    if (place->index < m->npages)
+        hint_set(a, place, vaddr_page);
     return ST_OK;
 }
 

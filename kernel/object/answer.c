@@ -56,6 +56,17 @@ static unsigned source_rights(unsigned kind)
     return kind == ANSWER_MOVE ? MEMORY_READ | MEMORY_WRITE : MEMORY_READ;
 }
 
+/* An error for one page beyond the end that somebody waits for (can_extend_on_fault)? */
+static bool refuses_to_extend(const struct memory *m, const struct extent *x)
+{
+    const u64 *slot;
+
+    if (x->kind != ANSWER_ERROR || x->npages != 1 || radix_depth(x->first + 1) > m->index.depth)
+        return false;
+    slot = radix_find(&m->index, x->first);
+    return slot && (*slot & SLOT_WAITING);
+}
+
 /* Read extent `n` of the message into `x` and check what it says by itself. */
 static status_t read_extent(const struct served *s, const struct invocation *inv, unsigned n,
                             struct extent *x)
@@ -84,7 +95,8 @@ static status_t read_extent(const struct served *s, const struct invocation *inv
         return ST_BAD_ARG;
     if (x->kind == ANSWER_ERROR && !is_page_error(status))
         return ST_BAD_ARG;
-    if (x->first >= s->memory.npages || x->npages > s->memory.npages - x->first)
+    if ((x->first >= s->memory.npages || x->npages > s->memory.npages - x->first) &&
+        !refuses_to_extend(&s->memory, x))
         return ST_PAST_END;
     if (x->kind == ANSWER_MOVE || x->kind == ANSWER_COPY) {
         struct slot *slot = inv_lookup(inv, source);

@@ -202,6 +202,12 @@ void memory_default_on_resync(struct memory *m)
     (void)m;
 }
 
+bool memory_default_can_extend_on_fault(const struct memory *m)
+{
+    (void)m;
+    return false;
+}
+
 bool memory_default_supports_mmap(const struct memory *m)
 {
     (void)m;

@@ -85,6 +85,8 @@ struct mapping_ops {
     /* Give up the resident pages of a range inside the object, for a holder of these rights: DENIED,
      * or NOT_SUPPORTED where pages are not frames. */
     status_t (*release_pages)(struct memory *m, unsigned rights, u64 first, u64 count);
+    /* Is a page at or beyond the end a question to the owner (resolve_fault), not TRUNCATED? */
+    bool (*can_extend_on_fault)(const struct memory *m);
     bool (*supports_mmap)(const struct memory *m);
     bool (*supports_private_mmap)(const struct memory *m);
     void (*mmap_owner_name)(const struct memory *m, char name[OWNER_NAME_BYTES]); /* NUL padded */
@@ -175,6 +177,7 @@ void memory_default_on_split(struct memory *m, struct region *r, struct region *
 void memory_default_on_protect(struct memory *m, struct region *r);
 void memory_default_on_resync(struct memory *m);
 status_t memory_default_release_pages(struct memory *m, unsigned rights, u64 first, u64 count);
+bool memory_default_can_extend_on_fault(const struct memory *m);
 bool memory_default_supports_mmap(const struct memory *m);
 bool memory_default_supports_private_mmap(const struct memory *m);
 void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);

@@ -162,6 +162,22 @@ u64 *radix_make(struct radix *r, u64 index, struct bank *bank)
     return &node[index & INDEX_MASK];
 }
 
+bool radix_grow(struct radix *r, u64 npages, struct bank *bank)
+{
+    while (r->depth < radix_depth(npages)) {
+        if (r->root) { /* it hangs at the first place of the new root */
+            u64 *top = node_alloc(bank);
+            if (!top)
+                return false;
+            top[0] = inner_entry(root_node(r));
+            frame_of_kva(top)->used = 1;
+            r->root = paddr_from_kva(top).addr;
+        }
+        r->depth++;
+    }
+    return true;
+}
+
 u64 *radix_make_root(struct radix *r, struct bank *bank)
 {
     u64 *node = node_alloc(bank);

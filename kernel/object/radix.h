@@ -40,6 +40,10 @@ u64 *radix_find(const struct radix *r, u64 index);
  * has changed. */
 u64 *radix_make(struct radix *r, u64 index, struct bank *bank);
 
+/* Make the tree reach at least `npages` pages, at most 2^54; entries stay where they are.  False: no
+ * room; it may reach further than before all the same. */
+bool radix_grow(struct radix *r, u64 npages, struct bank *bank);
+
 /*
  * Call visit(entry, index, context) for every non-zero leaf entry in [first, first + count), in
  * order, skipping missing nodes whole.  visit may clear the entry.

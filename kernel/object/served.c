@@ -477,7 +477,8 @@ static u64 missing_window(const struct memory *m, const struct ticket *k)
 {
     const struct region *r = k->region;
     u64 last = r->first_page + ((r->end - r->start) >> PAGE_SHIFT);
-    u64 left = MIN(MIN(last, m->npages) - k->index, RADIX_ENTRIES - k->index % RADIX_ENTRIES);
+    u64 end = MAX(m->npages, k->index + 1); /* beyond the end: that page alone */
+    u64 left = MIN(MIN(last, end) - k->index, RADIX_ENTRIES - k->index % RADIX_ENTRIES);
     u64 n = 1;
 
     left = MIN(left, WINDOW_PAGES);
@@ -598,7 +599,7 @@ static status_t served_declare(struct object *o, struct invocation *inv)
     word_t wants = inv_word(inv, 3), records = inv_word(inv, 4);
     word_t known = MAPPING_EVENTS | 1ul << MAPPING_resolve_fault;
 
-    if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE | DECLARE_ASK))
+    if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE | DECLARE_ASK | DECLARE_EXTEND))
         return inv_fail(inv, ST_BAD_ARG, 0);
     if (!declared_permissions_valid(shared))
         return inv_fail(inv, ST_BAD_ARG, 1);
@@ -618,6 +619,28 @@ static status_t served_declare(struct object *o, struct invocation *inv)
         word_t part = inv_word(inv, 5 + i);
         memcpy(s->name + 8 * i, &part, 8);
     }
+    return ST_OK;
+}
+
+/* served.resize.  Rights: OWN.  Lock: alone.  What was the last page is zero past the old end. */
+static status_t served_resize(struct object *o, struct invocation *inv)
+{
+    struct memory *m = memory_of(o);
+    struct bank *bank = object_bank(o);
+    u64 size = inv_word(inv, 0), npages = align_up(size, PAGE_SIZE) >> PAGE_SHIFT;
+    u64 *last;
+
+    if (size < m->size || size > MEMORY_MAX_SIZE)
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    if (!radix_grow(&m->index, npages, bank))
+        return inv_fail(inv, ST_NO_SPACE, bank_left(bank));
+
+    last = radix_find(&m->index, m->npages - 1);
+    if (last && (*last & SLOT_RESIDENT) && (npages > m->npages || is_aligned(size, PAGE_SIZE)))
+        *last &= ~SLOT_TAIL;
+    m->size = size;
+    m->npages = npages;
+    m->epoch++;
     return ST_OK;
 }
 
@@ -687,6 +710,11 @@ static status_t served_release_pages(struct memory *m, unsigned rights, u64 firs
     return memory_default_release_pages(m, rights, first, count);
 }
 
+static bool served_can_extend_on_fault(const struct memory *m)
+{
+    return container_of(m, struct served, memory)->flags & DECLARE_EXTEND;
+}
+
 static bool served_supports_mmap(const struct memory *m)
 {
     return container_of(m, struct served, memory)->flags & DECLARE_MAPPABLE;
@@ -713,6 +741,7 @@ static const struct mapping_ops served_mapping_ops = {
     .on_protect = served_on_protect,
     .on_resync = served_on_resync,
     .release_pages = served_release_pages,
+    .can_extend_on_fault = served_can_extend_on_fault,
     .supports_mmap = served_supports_mmap,
     .supports_private_mmap = served_supports_private_mmap,
     .mmap_owner_name = served_mmap_owner_name,

@@ -71,6 +71,7 @@
 #define DECLARE_PRIVATE  2          /* supports_private_mmap */
 #define DECLARE_REFUSED  0x80000000 /* in `shared` or `private`: no such mapping at all */
 #define DECLARE_ASK      4          /* each aspace.map asks the server (MSG_ASK) */
+#define DECLARE_EXTEND   8 /* a touch at or beyond the end asks the server, who may resize */
 #define OWNER_NAME_BYTES 32
 
 /*

@@ -83,7 +83,7 @@ status_t pager_declare(struct pager_object *o)
     bool private = !ops->supports_private_mmap || ops->supports_private_mmap(o);
     struct declaration d = {
         .flags = (mappable ? DECLARE_MAPPABLE : 0) | (private ? DECLARE_PRIVATE : 0) |
-                 (o->ask ? DECLARE_ASK : 0),
+                 (o->ask ? DECLARE_ASK : 0) | (ops->can_extend_on_fault ? DECLARE_EXTEND : 0),
         .shared = ask_permissions(o, true),
         .private = ask_permissions(o, false),
         .wants = (word_t)1 << MAPPING_resolve_fault |
@@ -158,6 +158,17 @@ void pager_object_destroy(struct pager_object *o)
 
 /* ---- The loop ---------------------------------------------------------------------------------*/
 
+/* Does the object reach beyond `offset` from now on? */
+static bool extend(struct pager_object *o, word_t offset)
+{
+    word_t size = o->ops->can_extend_on_fault ? o->ops->can_extend_on_fault(o, offset) : 0;
+
+    if (size <= offset || q_served_resize(o->cap, size).status != ST_OK)
+        return false;
+    o->size = size;
+    return true;
+}
+
 static void hear_fault(struct pager_object *o, const struct fault_event *e,
                        struct page_answer *answer)
 {
@@ -186,7 +197,10 @@ static void hear_fault(struct pager_object *o, const struct fault_event *e,
     answer->epoch = e->epoch;
     answer->offset = e->offset;
     answer->count = 0;
-    o->ops->resolve_fault(o, &access, &map, answer);
+    if (e->offset < o->size || extend(o, e->offset))
+        o->ops->resolve_fault(o, &access, &map, answer);
+    else
+        answer_error(answer, ST_TRUNCATED);
 }
 
 static void hear_mapping(struct pager_object *o, unsigned op, const struct mapping_event *e)

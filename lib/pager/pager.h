@@ -151,6 +151,10 @@ struct pager_ops {
     /* Supply the page at map->offset by filling in `answer`, which is empty.  No default. */
     void (*resolve_fault)(struct pager_object *o, const struct pager_access *access,
                           const struct pager_map *map, struct page_answer *answer);
+    /* A page at `offset`, at or beyond the end, is touched: the size in bytes that the object is to
+     * have from now on, beyond `offset`, whereupon resolve_fault is called for the page; or 0, and
+     * the client hears TRUNCATED.  Default: 0, without being asked. */
+    word_t (*can_extend_on_fault)(struct pager_object *o, word_t offset);
     /* Pages of the range are about to leave memory (pager_release): keep elsewhere what is worth it;
      * an error keeps them there.  Default: nothing is worth it. */
     status_t (*release_pages)(struct pager_object *o, word_t offset, word_t length);

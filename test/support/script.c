@@ -71,6 +71,10 @@ static void script_main(void *argument)
     while (status == ST_OK) {
         if (message_kind(&m) == MSG_EVENT) {
             note_event(s, &m);
+            if (s->grow && message_label(&m) == MAPPING_resolve_fault) {
+                s->answered = q_served_resize(s->objects[m.badge % SCRIPT_KEYS], s->grow);
+                s->grow = 0;
+            }
             if (message_label(&m) == MAPPING_resolve_fault && make_answer(s, &m))
                 status = answer_and_receive(s, &m);
             else

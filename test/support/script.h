@@ -47,8 +47,9 @@ struct script {
     word_t patience; /* answer only so many faults, then as `afterwards` says; 0 = all */
     enum script_answer afterwards;
 
-    status_t permit;          /* the reply to MSG_ASK ... */
-    word_t permissions;       /* ... and what it grants; 0 = all access */
+    word_t grow;        /* resize the object to so many bytes before the next answer; 0 = no */
+    status_t permit;    /* the reply to MSG_ASK ... */
+    word_t permissions; /* ... and what it grants; 0 = all access */
     enum script_answer asked; /* SCRIPT_SILENT or SCRIPT_DIE instead of that reply */
 
     struct result answered; /* how the last answer went: status, pages taken or detail */

@@ -685,6 +685,81 @@ static void test_ask(void)
     drop(o);
 }
 
+/* ------------------------------------------------------------------------- touched beyond the end */
+
+static void test_extend(void)
+{
+    cap_t o = script_object(s, 0, 5000, 5), weak = copy_of(o, MEMORY_READ | MEMORY_WRITE);
+    cap_t small = make(OBJ_bank, 2, 0), tiny = make_in(small, OBJ_served, PAGE, 0);
+    struct declaration d = script_declaration();
+    char *v = kit_map(o, PAGES(700), 0, RW);
+    struct prober *p = prober_new(NULL, 0);
+    const struct heard *h;
+
+    script_clear(s);
+    ok(touch(PROBE_LOAD, v + PAGES(2))->status == ST_TRUNCATED &&
+           script_count(s, MAPPING_resolve_fault) == 0,
+       "beyond the end is TRUNCATED, unasked, where nothing else is declared");
+    d.flags |= DECLARE_EXTEND;
+    declare(o, &d);
+    number_at(v + PAGES(1));
+    ok(page_read(o, PAGE).bits & 0x40, "the partial last page is known as such");
+    script_clear(s);
+    s->answer = SCRIPT_ZERO;
+    s->grow = PAGES(6);
+    ok(touch(PROBE_STORE, v + PAGES(5))->status == ST_OK && memory_read(o).size == PAGES(6),
+       "can_extend_on_fault: a touch beyond the end is answered when the object has grown");
+    h = script_nth(s, MAPPING_resolve_fault, 0);
+    ok(h && script_count(s, MAPPING_resolve_fault) == 1 && h->fault.offset == PAGES(5) &&
+           h->fault.window_end == PAGES(6),
+       "its server hears the offset, and a window of that page alone");
+    ok(!(page_read(o, PAGE).bits & 0x40) && number_at(v + PAGES(1)) == 0x900 + 1 &&
+           number_at(v + 5000 - 5000 % 8 + 8) == 0,
+       "what was the last page is whole, and zero past the old end");
+    script_clear(s);
+    number_at(v + PAGES(2));
+    h = script_nth(s, MAPPING_resolve_fault, 0);
+    ok(h && h->fault.window_end == PAGES(5), "the pages between are missing ones like any other");
+
+    s->answer = SCRIPT_ERROR;
+    s->status = ST_TRUNCATED;
+    ok(touch(PROBE_LOAD, v + PAGES(6))->status == ST_TRUNCATED && memory_read(o).size == PAGES(6),
+       "can_extend_on_fault: or it is an error, and the object is as long as before");
+    s->answer = SCRIPT_ZERO;
+    s->grow = PAGES(600) + 1;
+    ok(touch(PROBE_STORE, v + PAGES(599))->status == ST_OK &&
+           memory_read(o).size == PAGES(600) + 1 && number_at(v + PAGES(1)) == 0x900 + 1 &&
+           page_read(o, PAGES(599)).state == 1,
+       "an object grows beyond 2 MiB and keeps its pages");
+    s->answer = SCRIPT_SILENT;
+    probe_start(p, PROBE_LOAD, (word_t)v + PAGES(650), 0);
+    ok(thread_reaches(p->worker->thread, THREAD_FAULTING), "a thread waits beyond the end");
+    REFUSED(
+        q_served_answer(o, memory_read(o).epoch, answer_what(ANSWER_ZERO, 0, 1), PAGES(650), 0, 0),
+        ST_PAST_END, 0, "served.answer PAST_END: a page beyond the end, though somebody waits");
+    must(q_debug_check(kit.debug), "debug.check");
+    must(unmap_at(v + PAGES(640), PAGES(60)), "unmap");
+    ok(probe_wait(p) && p->touched.status == ST_NO_REGION, "and is woken when its mapping goes");
+    s->answer = SCRIPT_COPY;
+
+    REFUSED(q_served_resize(o, PAGES(600)), ST_BAD_ARG, 0,
+            "served.resize BAD_ARG: fewer bytes than before, detail is the argument index");
+    REFUSED(q_served_resize(o, (1ul << 62) + 1), ST_BAD_ARG, 0, "served.resize BAD_ARG: over 2^62");
+    REFUSED(q_served_resize(weak, PAGES(700)), ST_NO_RIGHT, MEMORY_OWN,
+            "served.resize needs right OWN");
+    must(q_served_answer(tiny, 0, answer_what(ANSWER_ERROR, ST_IO, 1), 0, 0, 0), "answer");
+    REFUSED(q_served_resize(tiny, PAGES(600)), ST_NO_SPACE, 0,
+            "served.resize NO_SPACE: the object's bank, detail is the pages left");
+    same(memory_read(tiny).size, PAGE, "served.resize NO_SPACE leaves the size");
+    kit_unmap(v, PAGES(640));
+    script_settle(s);
+    prober_drop(p);
+    drop(tiny);
+    drop(small);
+    drop(weak);
+    drop(o);
+}
+
 /* ---------------------------------------------------------------------------- giving pages up */
 
 static void test_release(void)
@@ -775,6 +850,7 @@ int main(void)
     test_window();
     test_release();
     test_ask();
+    test_extend();
     must(q_debug_check(kit.debug), "debug.check");
     return tap_end();
 }
