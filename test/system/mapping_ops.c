@@ -48,6 +48,12 @@ struct own {
     volatile unsigned asked[2]; /* get_mapping_info_with, by is_shared */
     volatile unsigned asked_info, faults, mapped, unmapped;
     struct pager_map last;
+    volatile unsigned split, protected, resynced, pieces;
+    struct pager_map listed;           /* the last piece of the list */
+    word_t asked_offset, asked_length; /* the last get_mapping_info_with */
+    word_t longer;                     /* what can_extend_on_fault answers */
+    word_t released;                   /* bytes that release_pages heard of */
+    status_t keeps;                    /* what it answers */
 };
 
 static struct own *own_of(struct pager_object *o)
@@ -65,7 +71,8 @@ static status_t own_info(struct pager_object *o, word_t offset, word_t length,
 static status_t own_info_with(struct pager_object *o, word_t offset, word_t length, bool is_shared,
                               struct mapping_info *info)
 {
-    (void)offset, (void)length;
+    own_of(o)->asked_offset = offset;
+    own_of(o)->asked_length = length;
     own_of(o)->asked[is_shared]++;
     info->permissions = own_of(o)->permissions[is_shared];
     info->is_shared = is_shared;
@@ -102,6 +109,45 @@ static void own_fault(struct pager_object *o, const struct pager_access *access,
     answer_zero(answer, 1);
 }
 
+static void own_split(struct pager_object *o, const struct pager_map *m)
+{
+    own_of(o)->last = *m;
+    own_of(o)->split++;
+}
+static void own_protect(struct pager_object *o, const struct pager_map *m)
+{
+    own_of(o)->last = *m;
+    own_of(o)->protected ++;
+}
+static void own_resync(struct pager_object *o)
+{
+    struct pager_map m = {0};
+
+    for (own_of(o)->pieces = 0; pager_next_mapping(o, &m) == ST_OK; own_of(o)->pieces++)
+        own_of(o)->listed = m;
+    own_of(o)->resynced++;
+}
+static word_t own_extend(struct pager_object *o, word_t offset)
+{
+    (void)offset;
+    return own_of(o)->longer;
+}
+static status_t own_release(struct pager_object *o, word_t offset, word_t length)
+{
+    (void)offset;
+    own_of(o)->released += length;
+    return own_of(o)->keeps;
+}
+
+static const struct pager_ops range_members = {
+    .get_mapping_info_with = own_info_with,
+    .on_split = own_split,
+    .on_protect = own_protect,
+    .on_resync = own_resync,
+    .can_extend_on_fault = own_extend,
+    .release_pages = own_release,
+    .resolve_fault = own_fault,
+};
 static const struct pager_ops all_members = {
     .get_mapping_info = own_info,
     .get_mapping_info_with = own_info_with,
@@ -564,6 +610,68 @@ static void make_source(void)
     kit_unmap(v, PAGES(32));
 }
 
+/* The members about ranges, as lib/pager hands them on. */
+static void test_range_members(void)
+{
+    struct worker *w = own_begin(&range_members);
+    char *at = fresh_range(PAGES(32));
+    struct result r;
+    word_t id;
+
+    id = must(map(at, PAGES(8), own->object.cap, 0, RW), "map");
+    must(q_aspace_unmap(SLOT_ASPACE, (word_t)at + PAGES(2), PAGE), "unmap");
+    ok(own->split == 1 && own->last.id == id && own->last.vaddr == (word_t)at + PAGES(3) &&
+           own->last.length == PAGES(5) && own->last.offset == PAGES(3),
+       "on_split served: the pager library hands the upper piece to the member");
+    must(q_aspace_protect(SLOT_ASPACE, (word_t)at, PAGES(2), MAP_READ), "protect");
+    ok(own->protected == 1 && own->last.vaddr == (word_t)at && own->last.length == PAGES(2) &&
+           own->last.permissions == MAP_READ && own->last.is_shared,
+       "on_protect served: the pager library hands the range and its permissions to the member");
+
+    own->object.max_mappings = 1;
+    redeclare();
+    must(q_aspace_protect(SLOT_ASPACE, (word_t)at + PAGES(3), PAGE, MAP_READ), "protect");
+    ok(own->resynced > 0 && own->pieces == 3 && own->listed.vaddr == (word_t)at + PAGES(4) &&
+           own->listed.permissions == RW && own->listed.length == PAGES(4),
+       "on_resync served: the member lists the mappings with pager_next_mapping");
+    own->object.max_mappings = 0;
+    redeclare();
+    kit_unmap(at, PAGES(8));
+
+    own->object.ask = true;
+    redeclare();
+    must(map(at, PAGES(2), own->object.cap, PAGES(3), MAP_READ), "map");
+    ok(own->asked_offset == PAGES(3) && own->asked_length == PAGES(2),
+       "get_mapping_info_with served: with `ask` the member hears the range of each mapping");
+    own->refuse[1] = ST_NOT_MAPPABLE;
+    REFUSED(map(at + PAGES(4), PAGE, own->object.cap, 0, MAP_READ), ST_NOT_MAPPABLE, 0,
+            "get_mapping_info_with served: with `ask` its error refuses that mapping");
+    own->refuse[1] = ST_OK;
+    own->object.ask = false;
+    redeclare();
+    kit_unmap(at, PAGES(2));
+
+    must(map(at, PAGES(32), own->object.cap, 0, RW), "map");
+    ok(touch(PROBE_LOAD, at + PAGES(8))->status == ST_TRUNCATED,
+       "can_extend_on_fault served: 0 is TRUNCATED");
+    own->longer = PAGES(10);
+    ok(touch(PROBE_STORE, at + PAGES(9))->status == ST_OK &&
+           memory_read(own->object.cap).size == PAGES(10),
+       "can_extend_on_fault served: the object is made as long as the member says");
+    ok(touch(PROBE_LOAD, at + PAGES(10))->status == ST_TRUNCATED,
+       "can_extend_on_fault served: a size that does not reach the page is TRUNCATED");
+    own->keeps = ST_IO;
+    r = pager_release(&own->object, PAGES(8), PAGES(2));
+    ok(r.status == ST_IO && own->released == PAGES(2) && page_read(own->object.cap, PAGES(9)).state,
+       "release_pages served: an error of the member keeps the pages");
+    own->keeps = ST_OK;
+    r = pager_release(&own->object, PAGES(8), PAGES(2));
+    ok(r.status == ST_OK && r.value == 1 && page_read(own->object.cap, PAGES(9)).state == 0,
+       "release_pages served: else they are dropped");
+    kit_unmap(at, PAGES(32));
+    own_end(w);
+}
+
 static void test_resolve_kinds(void)
 {
     char *at = fresh_range(PAGES(32)), *x = fresh_range(PAGES(32));
@@ -784,6 +892,7 @@ int main(void)
     test_gone(BY_BANK, "by the bank destroyed");
     test_supports();
     test_owner_name();
+    test_range_members();
     test_resolve_kinds();
     test_resolve_served(SCRIPT_COPY, "copy");
     test_across();
