@@ -134,7 +134,7 @@ u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty)
 }
 
 /* Lock: that of memory_unmap_frame, or alone. */
-struct frame *aspace_fold_pte(const struct region *r, u64 old)
+static inline struct frame *fold_pte(const struct region *r, u64 old)
 {
     struct memory *m = region_memory(r);
     struct frame *f;
@@ -152,6 +152,11 @@ struct frame *aspace_fold_pte(const struct region *r, u64 old)
     return f;
 }
 
+struct frame *aspace_fold_pte(const struct region *r, u64 old)
+{
+    return fold_pte(r, old);
+}
+
 /* Lock: as before.  The exchange is atomic because hardware may set A or D between a load and a
  * store. */
 bool aspace_clear_pte(struct region *r, u64 *pte)
@@ -160,7 +165,7 @@ bool aspace_clear_pte(struct region *r, u64 *pte)
 
     if (!pte_is_valid(*pte))
         return false;
-    f = aspace_fold_pte(r, __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED));
+    f = fold_pte(r, __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED));
     if (f)
         f->map_count--;
     return true;
