@@ -537,8 +537,10 @@ def regions(k, what):
     for _, r in k.region_list(a):
         heard = "-"
         if int(r["event"]):
-            state = int(k.get("event", int(r["event"]))["node"]["spare"][0])
-            heard = enum_names("event_state", "EVENT_")[state].lower()
+            untold = int(k.get("event", int(r["event"]))["node"]["spare"][0])
+            names = enum_names("event_tell", "EVENT_").items()
+            heard = ", ".join("untold: " + name.lower() for bit, name in names
+                              if untold & bit) or "heard"
         rows.append(["%#x" % int(r["start"]), "%#x" % int(r["end"]),
                      k.permissions(int(r["flags"])), int(r["mapping_id"]),
                      k.name_at(k.slot_object(r["object"])),

@@ -16,13 +16,14 @@
  * V1 a record is on its object's queue iff it has something to tell.
  * V2 a record belongs to a region, or (UNMAPPED alone to tell) to the queue, or is the object's own
  *    (RESYNC).
+ * Bits of what is to be told, which is told from the lowest up:
  */
-enum event_tell { /* bits; told from the lowest up */
-                  EVENT_MAPPED = 1,
-                  EVENT_SPLIT = 2, /* this piece was cut off the one below it */
-                  EVENT_PROTECTED = 4,
-                  EVENT_UNMAPPED = 8, /* then the record is freed */
-                  EVENT_RESYNC = 16,
+enum event_tell {
+    EVENT_MAPPED = 1,
+    EVENT_SPLIT = 2, /* this piece was cut off the one below it */
+    EVENT_PROTECTED = 4,
+    EVENT_UNMAPPED = 8, /* then the record is freed */
+    EVENT_RESYNC = 16,
 };
 
 struct event {
