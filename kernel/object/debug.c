@@ -174,10 +174,12 @@ static status_t debug_thread(struct object *o, struct invocation *inv)
     const struct thread *t = nth_thread(o, inv_word(inv, 0));
     word_t owner[OWNER_NAME_BYTES / 8] = {0};
     u64 offset = 0;
+    u32 waited = 0; /* right also when the stamp's 32 bits have wrapped once */
 
     if (!t)
         return ST_OK;
     if (t->state == THREAD_FAULTING) {
+        waited = (u32)kernel_counters.ticks - t->ticket.since;
         offset = t->ticket.index << PAGE_SHIFT;
         t->ticket.object->ops->mmap_owner_name(t->ticket.object, (char *)owner);
     }
@@ -190,6 +192,7 @@ static status_t debug_thread(struct object *o, struct invocation *inv)
     inv_result(inv, offset);
     for (unsigned i = 0; i < ARRAY_SIZE(owner); i++)
         inv_result(inv, owner[i]);
+    inv_result(inv, waited);
     return ST_OK;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "kernel/object/served.h"
 
+#include "kernel/core/counters.h"
 #include "kernel/core/fault.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/ipc.h"
@@ -356,6 +357,7 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
     t->ticket.vaddr = access->vaddr;
     t->ticket.access = access->op;
     t->ticket.delivered = 0;
+    t->ticket.since = (u32)kernel_counters.ticks;
     t->ticket.next_waiter = 0;
     if (*place->slot & SLOT_WAITING) {
         struct thread *first = served_first_waiter(*place->slot);

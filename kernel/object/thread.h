@@ -47,7 +47,8 @@ struct ticket {
     u32 epoch;
     u8 access; /* ACCESS_* */
     u8 delivered;
-    u8 spare[6];
+    u8 spare[2];
+    u32 since; /* low bits of kernel_counters.ticks when the wait began */
     u64 sequence;
 };
 

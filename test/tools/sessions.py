@@ -321,7 +321,13 @@ def plugging(image, archive, rounds):
         yield "exit code 130" in s.expect(PROMPT), "a client of a pager that never answers: ctrl-C"
         s.do("run hold n:stuck &")
         s.expect("is mapped")
-        yield "waits now: hold" in s.do("faults"), "faults tells who waits"
+        waits = r"waits now: hold for 'stuck', (\d+) ms"
+        waited = number(waits, s.do("faults"))
+        yield waited >= 0, "faults tells who waits for whom"
+        time.sleep(0.1)  # the machine's time passes faster while it has nothing to do
+        longer = number(waits, s.do("faults"))
+        yield 0 <= waited < longer, \
+            "and how long: %d ms, then %d ms" % (waited, longer)
         told = s.do("stop n")
         if "OWNER_DEAD" not in told:
             told += s.expect("exit code 134]")

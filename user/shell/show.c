@@ -72,10 +72,13 @@ status_t kill_program(const char *name)
     return ST_NOT_FOUND;
 }
 
+#define TICK_MS 10ul /* debug.thread counts in ticks */
+
 /* ---- ps and faults ----------------------------------------------------------------------------*/
 
 struct thread_info {
     word_t serial, state, pc, address, offset;
+    word_t ticks_waited;
     char name[17];
     char owner[OWNER_NAME_BYTES + 1];
 };
@@ -95,6 +98,7 @@ static bool thread_get(word_t index, struct thread_info *t)
     t->address = m.words[5];
     t->offset = message_word(&m, 6);
     message_get_bytes(&m, 7, t->owner, OWNER_NAME_BYTES);
+    t->ticks_waited = message_word(&m, 7 + OWNER_NAME_BYTES / 8);
     return true;
 }
 
@@ -166,8 +170,8 @@ void show_waits(void)
         if (t.state != THREAD_FAULTING)
             continue;
         any = true;
-        printf("waits now: %s at pc %#lx touched %#lx, page %#lx of '%s'\n", t.name, t.pc,
-               t.address, t.offset, t.owner);
+        printf("waits now: %s for '%s', %lu ms: page %#lx, touched %#lx at pc %#lx\n", t.name,
+               t.owner, t.ticks_waited * TICK_MS, t.offset, t.address, t.pc);
     }
     if (!any)
         printf("nobody waits for a page\n");
