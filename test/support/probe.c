@@ -52,6 +52,11 @@ static word_t (*const functions[])(word_t, word_t) = {
     [PROBE_BAD_CALL] = probe_bad_call,
 };
 
+word_t probe_pc(enum probe_op op)
+{
+    return (word_t)functions[op];
+}
+
 /* ----------------------------------------------------------------------------------- the catcher */
 
 static void note_exception(struct prober *p, const struct message *m)

@@ -58,6 +58,7 @@ const struct touched *probe(struct prober *p, enum probe_op op, const volatile v
                             word_t value);
 /* By a prober in the test's own space. */
 const struct touched *touch(enum probe_op op, const volatile void *address);
+word_t probe_pc(enum probe_op op);         /* where the probe's first instruction stands */
 word_t load(const volatile void *address); /* ends the test if the load fails */
 
 /* The owner's name in an exception message, NUL terminated. */
