@@ -15,9 +15,9 @@
 #include "test/support/tap.h"
 
 static const char *const tests[] = {
-    "bank",  "cspace",  "thread",  "aspace", "endpoint", "notification",
-    "sched", "irq",     "debug",   "memory", "served",   "mapping_ops",
-    "real",  "stories", "traffic", "storm",  "ranges",   "ranges_model",
+    "bank",  "cspace",  "thread",  "fpu",    "aspace", "endpoint",     "notification",
+    "sched", "irq",     "debug",   "memory", "served", "waiters",      "mapping_ops",
+    "real",  "stories", "traffic", "storm",  "ranges", "ranges_model",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
