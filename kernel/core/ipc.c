@@ -10,6 +10,9 @@
  * A receiver that is handed something stops being RECEIVING before anything else looks at it, and
  * one that is about to receive is RECEIVING from the moment its loan goes back: so no context is
  * looked for on behalf of a thread that is about to wait.
+ *
+ * The file is long because every way to wait at an endpoint, and every way out, is here side by
+ * side: each function leaves the pair of queues as the others expect it (E1 to E3).
  */
 #include "kernel/core/ipc.h"
 

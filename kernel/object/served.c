@@ -5,6 +5,9 @@
  * Nothing here waits for the pager: mapping is decided by what it declared, events and tickets
  * queue, and an answer (answer.c) is an operation of its own.  A ticket is no object: it is the
  * page's index slot pointing at its first waiter, and the `ticket` field of each waiter.
+ *
+ * The file is long because events and tickets share one queue, whose order is what the server is
+ * promised (I7); parted, each half would have to know the other's entries.
  */
 #include "kernel/object/served.h"
 
