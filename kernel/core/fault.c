@@ -25,10 +25,12 @@ static bool access_allowed(const struct region *r, unsigned op)
     return r->flags & needs[op];
 }
 
-/* Make a page of the region visible at its PTE.  `p` is the page; map_count is the caller's. */
+/* Make a page of the region visible at its PTE.  `p` is the page; map_count is the caller's.  A load
+ * may fault on a PTE that is there (hardware that does not set A; a stale entry of the TLB; a second
+ * waiter of the space): it must not take back the D of a store before it. */
 static void install_pte(const struct region *r, u64 *pte, paddr_t p, unsigned op, u64 vaddr_page)
 {
-    *pte = aspace_pte(r, p, true, op == ACCESS_STORE);
+    *pte = aspace_pte(r, p, true, op == ACCESS_STORE) | (*pte & PTE_D);
     if (r->flags & MAP_EXEC)
         fence_i(); /* the page may have been written as data by this hart */
     mmu_flush_page(vaddr(vaddr_page),
