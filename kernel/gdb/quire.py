@@ -403,18 +403,23 @@ class Kernel:
                 value = value[name]
             address, steps = self.number(value), steps + 1
 
-    def region_list(self, aspace):
-        """(address, region) of an address space, in ascending order."""
-        todo, at = [], self.number(aspace.value["region_root"])
+    def tree(self, root):
+        """Addresses of the nodes of a tree (kernel/core/tree.h), in order."""
+        todo, at = [], self.number(root)
         while todo or at:
             if at:
                 todo.append(at)
-                at = self.number(self.get("region", at)["left"])
+                at = self.number(self.get("tree_node", at)["left"])
             else:
                 at = todo.pop()
-                region = self.get("region", at)
-                yield at, region
-                at = self.number(region["right"])
+                yield at
+                at = self.number(self.get("tree_node", at)["right"])
+
+    def region_list(self, aspace):
+        """(address, region) of an address space, in ascending order."""
+        for node in self.tree(aspace.value["region_root"]):
+            at = node - offset_of("region", "node")
+            yield at, self.get("region", at)
 
     def permissions(self, flags):
         return "".join(letter if flags & C["MAP_" + word] else "-" for letter, word in

@@ -112,7 +112,7 @@ static void aspace_destroy(struct object *o)
     struct aspace *a = container_of(o, struct aspace, object);
 
     while (a->region_root)
-        aspace_remove_region(a, slot_pointer(a->region_root));
+        aspace_remove_region(a, region_at(a->region_root));
     schedule_leave_space(a->satp);
     mmu_flush_asid(a->asid);
     radix_free(&a->table, RADIX_ENTRIES / 2);

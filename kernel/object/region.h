@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Region: one mapping of a range of a memory object in an address space; and the balanced (AVL)
- * tree of an address space's regions, by start address.
+ * Region: one mapping of a range of a memory object in an address space; and the tree of an address
+ * space's regions, by start address.
  *
  * A region is no capability object: programs name it by range or mapping id.  It is made from the
  * address space's bank.  What its object's server hears of it lies in an event record of its own
@@ -10,6 +10,7 @@
 #ifndef KERNEL_OBJECT_REGION_H
 #define KERNEL_OBJECT_REGION_H
 
+#include "kernel/core/tree.h"
 #include "kernel/object/slot.h"
 
 struct aspace;
@@ -17,27 +18,35 @@ struct event;
 
 /*
  * R1 start < end, page aligned, inside user addresses; regions of one space do not overlap.
- * R2 in the tree: left subtree below start, right above; heights of the two differ by at most 1.
+ * R2 in the tree of its space (Y1), by start.
  * R3 the region is on its object's list (next, prev) while `object` is full.
  */
 struct region {
     struct slot object; /* the memory object; badge = that of the capability it was mapped with */
-    u64 start;          /* user address */
-    u64 end;            /* first address after it */
-    u64 first_page;     /* page index in the object of `start` */
-    u64 mapping_id;     /* never reused; kept by the pieces of a split */
-    u64 pte_template;   /* permission and attribute bits of its leaf PTEs; no address, A=D=0 */
+    union {
+        struct tree_node node; /* in the space's tree */
+        u64 start;             /* its key: user address */
+    };
+    u64 end;          /* first address after it */
+    u64 first_page;   /* page index in the object of `start` */
+    u64 mapping_id;   /* never reused; kept by the pieces of a split */
+    u64 pte_template; /* permission and attribute bits of its leaf PTEs; no address, A=D=0 */
     struct aspace *aspace;
     struct event *event; /* record for its server; NULL if nothing is, or can be, told */
-    u32 left, right;     /* tree: slot numbers */
     u32 next, prev;      /* object's list of regions: slot numbers */
-    u8 height;
-    u8 flags;   /* MAP_* now */
-    u8 untold;  /* its server wants to hear of it, and there was no room for a record */
-    u8 granted; /* MAP_*: what it may have at most, as far as its owner was asked */
-    u8 spare[4];
+    u8 flags;            /* MAP_* now */
+    u8 untold;           /* its server wants to hear of it, and there was no room for a record */
+    u8 granted;          /* MAP_*: what it may have at most, as far as its owner was asked */
+    u8 spare[5];
 };
 _Static_assert(sizeof(struct region) <= 128, "bytes_region");
+_Static_assert(offsetof(struct region, start) == offsetof(struct region, node.key), "one word");
+
+/* The region of a node, by the node's number, which is not 0. */
+static inline struct region *region_at(u32 number)
+{
+    return container_of((struct tree_node *)slot_pointer(number), struct region, node);
+}
 
 /* The region that holds `address`; or NULL. */
 struct region *region_find(u32 root, u64 address);

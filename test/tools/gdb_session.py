@@ -20,7 +20,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LIMIT = 25  # seconds
+LIMIT = 90  # seconds
 PAGE = "docs/debugging.md"
 
 # Before the first instruction of C, in user mode, in the kernel with a fault open: each step is a

@@ -33,10 +33,10 @@ import sessions  # noqa: E402
 import tap  # noqa: E402
 
 SETS = ["unit", "system", "boot", "gdb", "errors"]
-UNIT_LIMIT = 60  # seconds
-SYSTEM_LIMIT = 150
-BOOT_LIMIT = 60
-GDB_LIMIT = 110
+UNIT_LIMIT = 240  # seconds
+SYSTEM_LIMIT = 580
+BOOT_LIMIT = 240
+GDB_LIMIT = 400
 DEMO_LINES = 40  # at most, unless V=1
 
 

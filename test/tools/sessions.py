@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.join(ROOT, "platform", "tools"))
 import mkbundle  # noqa: E402
 import qemu  # noqa: E402
 
-LIMIT = 30  # seconds for each expectation
+LIMIT = 120  # seconds for each expectation
 PROMPT = "quire> "
 ROUNDS = 20  # start, use and stop a pager
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c
+// sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c
 // sources: kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/served.c
 // sources: kernel/object/bank.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c

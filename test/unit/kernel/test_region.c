@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: kernel/object/region.c test/unit/fake/arena.c test/unit/fake/panic.c
+// sources: kernel/object/region.c kernel/core/tree.c test/unit/fake/arena.c test/unit/fake/panic.c
 /*
  * Claim: the region tree finds, for each address, the region that holds it or the next one after
  * it, whatever was inserted and removed before in whatever order; it stays an AVL tree, so that its
@@ -114,7 +114,7 @@ static void insert_somewhere(u64 pages)
 
 static unsigned height(void)
 {
-    return root ? ((struct region *)slot_pointer(root))->height : 0;
+    return root ? region_at(root)->node.height : 0;
 }
 
 /* An AVL tree of height h has at least F(h + 2) - 1 nodes, F being Fibonacci's numbers. */
@@ -209,7 +209,7 @@ static void the_check_notices_each_kind_of_damage(void **state)
     for (u64 i = 1; i <= 7; i++)
         insert(i * 4 * PAGE_SIZE, (i * 4 + 2) * PAGE_SIZE);
     check();
-    top = slot_pointer(root);
+    top = region_at(root);
     low = model[0];
 
 #define DAMAGE(lvalue, value)                               \
@@ -221,14 +221,14 @@ static void the_check_notices_each_kind_of_damage(void **state)
         check();                                            \
     } while (0)
 
-    DAMAGE(low->start, 0);                         /* below user addresses */
-    DAMAGE(low->start, low->start + 1);            /* not page aligned */
-    DAMAGE(low->end, low->start);                  /* empty */
-    DAMAGE(low->end, model[1]->end);               /* overlaps the next */
-    DAMAGE(model[6]->end, USER_REGION_TOP + 4096); /* reaches into the buffers */
-    DAMAGE(top->height, top->height + 1);          /* height that is not so */
-    DAMAGE(top->left, 0);                          /* one side two higher */
-    DAMAGE(model[1]->start, model[4]->start);      /* out of order */
+    DAMAGE(low->start, 0);                          /* below user addresses */
+    DAMAGE(low->start, low->start + 1);             /* not page aligned */
+    DAMAGE(low->end, low->start);                   /* empty */
+    DAMAGE(low->end, model[1]->end);                /* overlaps the next */
+    DAMAGE(model[6]->end, USER_REGION_TOP + 4096);  /* reaches into the buffers */
+    DAMAGE(top->node.height, top->node.height + 1); /* height that is not so */
+    DAMAGE(top->node.left, 0);                      /* one side two higher */
+    DAMAGE(model[1]->start, model[4]->start);       /* out of order */
 #undef DAMAGE
 }
 

@@ -3,7 +3,7 @@
 // sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c
 // sources: kernel/object/thread.c kernel/object/sched.c kernel/object/endpoint.c
 // sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
-// sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/object/radix.c
+// sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/bank.c
 // sources: kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
 // sources: kernel/object/frame.c lib/base/text.c
