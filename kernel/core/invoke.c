@@ -129,11 +129,16 @@ static status_t run(struct thread *t, struct slot *slot, word_t tag,
     inv.nresults = 0;
     inv.detail = 0;
     inv.no_reply = false;
+    inv.restart = false;
     status = operation->fn(slot_object(slot), &inv);
 
     if (CONFIG_DEBUG && !is_listed(table, tag_label(tag), status))
         panic("%s.%s returned %s, which its definition does not list", object_type_name(type),
               operation->name, status_name(status));
+    if (inv.restart) {
+        t->regs[0] -= 4; /* the ecall */
+        return ST_WOULD_BLOCK;
+    }
     *result = inv.nresults ? inv.results[0] : 0;
     if (inv.no_reply || this_hart()->thread != t)
         return status;

@@ -22,6 +22,7 @@ struct invocation {
     unsigned nresults;
     word_t detail; /* of an error */
     bool no_reply; /* the caller waits, runs elsewhere or is gone: write nothing */
+    bool restart;  /* inv_restart */
 };
 
 typedef status_t operation_fn(struct object *o, struct invocation *inv);
@@ -69,6 +70,19 @@ static inline void inv_result(struct invocation *inv, word_t value)
     inv->results[inv->nresults++] = value;
 }
 
+/*
+ * A preemption point of a long operation: `if (cpu_interrupt_pending()) return inv_restart(inv);`
+ * The caller executes its system call again when it next runs, with the words it came with.  What has
+ * been done by then must stand in the objects themselves, be whole to everybody else, and be found
+ * again by the checks at the operation's beginning; nothing of it may be kept for this caller, who
+ * may never come back.
+ */
+static inline status_t inv_restart(struct invocation *inv)
+{
+    inv->restart = true;
+    return ST_OK;
+}
+
 /* The slot of that number in the caller's cspace; NULL for an empty slot, slot 0, or outside. */
 struct slot *inv_lookup(const struct invocation *inv, word_t number);
 /* The caller's slot of that number, for a new capability: *status is BAD_ARG (0 or outside) or
@@ -80,7 +94,8 @@ struct slot *inv_capability(const struct invocation *inv, word_t number, enum ob
                             unsigned rights);
 
 /* SYS_CALL or SYS_SEND on a kernel object (ipc.c handles endpoints): runs it and writes the reply
- * into the caller's registers.  Returns the status, for SYS_REPLY_RECV; *result = first result. */
+ * into the caller's registers.  Returns the status, for SYS_REPLY_RECV (WOULD_BLOCK: it will be
+ * executed again); *result = first result. */
 status_t invoke_object(struct thread *t, struct slot *slot, word_t tag, word_t *result);
 
 /* Write a reply with a status and detail (or results) into a thread's registers. */

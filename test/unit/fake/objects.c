@@ -8,6 +8,7 @@
  */
 #include "test/unit/fake/objects.h"
 
+#include "arch/cpu.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/served.h"
@@ -42,6 +43,11 @@ struct cspace *fake_cspace;
 #define SLOT_PLACE_10 HOOK
 #include "kernel/object/slot_places.def"
 #undef SLOT_PLACE
+
+WEAK bool cpu_interrupt_pending(void)
+{
+    return false;
+}
 
 WEAK struct slot *inv_lookup(const struct invocation *inv, word_t number)
 {
@@ -93,5 +99,6 @@ status_t fake_invoke(struct object *o, unsigned operation, struct invocation *in
     inv->nresults = 0;
     inv->detail = 0;
     inv->no_reply = false;
+    inv->restart = false;
     return table->operations[operation].fn(o, inv);
 }

@@ -58,6 +58,12 @@ static inline void *cpu_hart(void)
     return h;
 }
 
+/* Has an interrupt come in while the kernel has them off?  What long operations ask between steps. */
+static inline bool cpu_interrupt_pending(void)
+{
+    return csr_read(sip) & csr_read(sie);
+}
+
 /* Instructions retired by this hart. */
 static inline u64 cpu_instret(void)
 {

@@ -3,6 +3,8 @@
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
 
+#include "lib/base/types.h"
+
 static inline void fence_i(void)
 {
 }
@@ -14,5 +16,8 @@ static inline void *cpu_hart(void)
 {
     return fake_hart;
 }
+
+/* Weak in fake/objects.c: never, unless a test defines it. */
+bool cpu_interrupt_pending(void);
 
 #endif
