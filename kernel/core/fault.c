@@ -94,6 +94,8 @@ static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fa
         return ST_NO_REGION;
     if (!access_allowed(place->region, op))
         return ST_FORBIDDEN;
+    if (place->region->work == REGION_HIDING && region_hides(place->region, vaddr_page))
+        return ST_NO_REGION;
     m = memory_of(slot_object(&place->region->object));
     place->index = place->region->first_page + ((vaddr_page - place->region->start) >> PAGE_SHIFT);
     if (place->index >= m->npages) {
@@ -112,7 +114,7 @@ static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fa
     place->slot = radix_make(&m->index, place->index, object_bank(&m->object));
     if (!place->slot)
         return ST_NO_SPACE;
-    if (place->index < m->npages)
+    if (place->index < m->npages && place->region->work != REGION_HIDING)
         hint_set(a, place, vaddr_page);
     return ST_OK;
 }

@@ -10,7 +10,9 @@
 
 #include "kernel/core/hart.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/schedule.h"
 #include "kernel/core/status.h"
+#include "kernel/core/trap.h"
 #include "kernel/object/cspace.h"
 
 /* ------------------------------------------------------------------------------------- arguments */
@@ -136,7 +138,8 @@ static status_t run(struct thread *t, struct slot *slot, word_t tag,
         panic("%s.%s returned %s, which its definition does not list", object_type_name(type),
               operation->name, status_name(status));
     if (inv.restart) {
-        t->regs[0] -= 4; /* the ecall */
+        if (this_hart()->thread == t)
+            t->regs[0] -= 4; /* the ecall */
         return ST_WOULD_BLOCK;
     }
     *result = inv.nresults ? inv.results[0] : 0;
@@ -148,6 +151,23 @@ static status_t run(struct thread *t, struct slot *slot, word_t tag,
         return ST_OK;
     reply_words(t, tag_make(MSG_REPLY, ST_OK, inv.nresults, 0), 0, inv.results, inv.nresults);
     return ST_OK;
+}
+
+/* What the operation queued to die, dies before the caller goes on: now or, where an interrupt makes
+ * somebody else run, when the caller's turn comes again (schedule_next).  Not where the caller itself is
+ * gone; then it is done piece by piece (object_reap_some). */
+static __attribute__((noinline)) void reap(struct thread *t)
+{
+    bool done = object_reap_fresh();
+
+    while (!done && this_hart()->thread == t) {
+        interrupts_take();
+        if (schedule_pick() != t) {
+            t->reaps = 1;
+            return;
+        }
+        done = object_reap();
+    }
 }
 
 /* Lock: alone (shared for operations that say so; both are one lock today).  Afterwards the caller
@@ -171,6 +191,7 @@ status_t invoke_object(struct thread *t, struct slot *slot, word_t tag, word_t *
         return identify(t, slot, result);
 
     status = run(t, slot, tag, table, result);
-    object_reap();
+    if (objects_fresh)
+        reap(t);
     return status;
 }

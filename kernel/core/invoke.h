@@ -83,6 +83,22 @@ static inline status_t inv_restart(struct invocation *inv)
     return ST_OK;
 }
 
+/* The same, for an operation of at most two words that counts what it does: the count so far, which
+ * inv_carried gives back (once), travels in the caller's third word. */
+static inline status_t inv_restart_with(struct invocation *inv, u64 count)
+{
+    inv->thread->regs[12] = count;
+    inv->thread->carries = 1;
+    return inv_restart(inv);
+}
+static inline u64 inv_carried(const struct invocation *inv)
+{
+    u64 count = inv->thread->carries ? inv->thread->regs[12] : 0;
+
+    inv->thread->carries = 0;
+    return count;
+}
+
 /* The slot of that number in the caller's cspace; NULL for an empty slot, slot 0, or outside. */
 struct slot *inv_lookup(const struct invocation *inv, word_t number);
 /* The caller's slot of that number, for a new capability: *status is BAD_ARG (0 or outside) or

@@ -364,7 +364,7 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
     t->exception = 1;
     t->exit_full = 1;
     t->send_kind = MSG_EXCEPTION;
-    if (!e || e->bound == 0) {
+    if (!e || !endpoint_is_served(e)) {
         message_fails(t, status, 0);
         return;
     }
@@ -414,20 +414,23 @@ void ipc_stop_receiving(struct thread *t, status_t status)
     schedule_ready(t);
 }
 
-/* Lock: alone.  An object that has news stays queued: it waits for a successor, or its server slot
- * is about to be emptied.  Cost: the queue's length. */
-void ipc_endpoint_died(struct endpoint *e)
+/* Lock: alone. */
+bool ipc_fail_sender(struct endpoint *e)
 {
-    struct qnode *n = queue_first(&e->senders), *next;
+    struct qnode *n = queue_first(&e->senders);
+    bool is_object = n && n->kind == QNODE_SERVED;
 
-    for (; n; n = next) {
-        next = queue_next(n);
-        if (n->kind != QNODE_SENDER)
-            continue;
-        queue_remove(&e->senders, n);
-        thread_of_wait(n)->sends_to = NULL;
-        message_fails(thread_of_wait(n), ST_CANCELLED, 0);
+    if (!n || (is_object && n->mark == e->sweep))
+        return true;
+    queue_remove(&e->senders, n);
+    if (is_object) {
+        queue_push(&e->senders, n, QNODE_SERVED);
+        n->mark = e->sweep;
+        return false;
     }
+    thread_of_wait(n)->sends_to = NULL;
+    message_fails(thread_of_wait(n), ST_CANCELLED, 0);
+    return false;
 }
 
 /* ------------------------------------------------------------------------------------ system calls */

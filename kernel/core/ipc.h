@@ -40,8 +40,10 @@ void ipc_cancel(struct thread *t);
 /* Bits for the bound receiver `t`, which is RECEIVING: deliver them as MSG_NOTIFY and wake it. */
 void ipc_deliver_bits(struct thread *t, u64 bits);
 
-/* Everyone queued at an endpoint that dies, or whose last bound thread is gone, hears CANCELLED. */
-void ipc_endpoint_died(struct endpoint *e);
+/* One who is queued at an endpoint that dies, or whose last bound thread goes, hears CANCELLED.  True:
+ * nobody is left who has not been looked at in this sweep.  Objects with news stay queued: they wait for
+ * a successor, or their server slot is about to be emptied. */
+MUST_CHECK bool ipc_fail_sender(struct endpoint *e);
 
 /* The first who waits at the endpoint with a context that it can lend to a stranded thread; NULL.
  * Cost: the queue's length, in the worst case. */

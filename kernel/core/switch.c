@@ -12,20 +12,48 @@
 #include "kernel/core/schedule.h"
 #include "kernel/core/trap.h"
 
-/* Another thread than the one that entered; idles until there is one. */
-static struct thread *switch_thread(struct hart *h, struct thread *t)
+/* Nobody is READY: there is time for what is still to be destroyed, then for sleep. */
+static __attribute__((noinline)) struct thread *idle(void)
 {
-    if (!t) {
-        kernel_counters.idle++;
-        do {
+    struct thread *t;
+
+    kernel_counters.idle++;
+    do {
+        if (object_reap())
             hart_idle();
-            t = schedule_pick();
-        } while (!t);
-    }
+        else
+            interrupts_take();
+        t = schedule_pick();
+    } while (!t);
+    return t;
+}
+
+/* Another thread than the one that entered; idles until there is one. */
+static inline __attribute__((always_inline)) struct thread *switch_thread(struct hart *h,
+                                                                          struct thread *t)
+{
+    if (!t)
+        t = idle();
     if (t != h->thread)
         kernel_counters.switches++;
     h->thread = t;
     t->hart = h;
+    return t;
+}
+
+/* `t`, whose turn it is, let go of what takes long to destroy: it goes on with that, and others run when
+ * an interrupt wants them to.  The first thread that owes nothing. */
+static __attribute__((noinline)) struct thread *reap_for(struct hart *h, struct thread *t)
+{
+    while (t->reaps) {
+        t->reaps = 0;
+        if (!object_reap() && h->thread == t)
+            t->reaps = 1;
+        interrupts_take();
+        t = schedule_pick();
+        if (t != h->thread || !t)
+            t = switch_thread(h, t);
+    }
     return t;
 }
 
@@ -35,8 +63,11 @@ struct thread *schedule_next(void)
     struct hart *h = this_hart();
     struct thread *t = schedule_pick();
 
-    if (t != h->thread || !t)
+    if (t != h->thread || !t) {
         t = switch_thread(h, t);
+        if (t->reaps)
+            t = reap_for(h, t);
+    }
     if (t->satp != h->satp) {
         h->satp = t->satp;
         mmu_switch_satp(t->satp);

@@ -29,6 +29,7 @@ void interrupts_serve(void)
     if (pending & SIE_TIMER) {
         timer_next(this_hart()); /* which also ends the interrupt */
         schedule_tick();
+        object_reap_some();
     }
     if (pending & SIE_EXTERNAL) {
         unsigned line;
@@ -93,11 +94,18 @@ struct thread *trap_enter(struct thread *t, u64 scause, u64 stval)
     return scause & SCAUSE_INTERRUPT ? interrupt_enter() : exception_enter(t, scause, stval);
 }
 
-/* The lock changes its mode on the way, which the checker cannot follow. */
+/* The lock changes its mode on the way in both, which the checker cannot follow. */
 void hart_idle(void) NO_THREAD_SAFETY_ANALYSIS
 {
     kernel_leave();
     cpu_wait();
+    kernel_enter_alone();
+    interrupts_serve();
+}
+
+void interrupts_take(void) NO_THREAD_SAFETY_ANALYSIS
+{
+    kernel_leave();
     kernel_enter_alone();
     interrupts_serve();
 }

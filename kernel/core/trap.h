@@ -23,6 +23,9 @@ struct thread *trap_enter(struct thread *t, u64 scause, u64 stval);
  * hart waits, and held alone on return. */
 void hart_idle(void);
 
+/* The same without waiting. */
+void interrupts_take(void);
+
 /* Serve what is pending.  Lock: alone.  Cost: one claim for each interrupt. */
 void interrupts_serve(void);
 

@@ -118,9 +118,9 @@ static status_t anon_create(struct bank *bank, struct invocation *inv, const wor
 }
 
 /* Lock: alone. */
-static void anon_destroy(struct object *o)
+static bool anon_destroy(struct object *o)
 {
-    memory_empty(memory_of(o));
+    return memory_empty(memory_of(o));
 }
 
 static void anon_check(const struct object *o)

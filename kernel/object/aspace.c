@@ -105,18 +105,32 @@ static status_t aspace_create(struct bank *bank, struct invocation *inv, const w
     return ST_OK;
 }
 
+static void drop_pte(u64 *pte, u64 page, void *context)
+{
+    (void)page;
+    (void)context;
+    *pte = 0; /* a thread's buffer page, which that thread has given back */
+}
+
 /* No thread has it any more (thread_lost_aspace), but this hart may still be on its table: the last
  * thread to run may have been one of its own.  Lock: alone. */
-static void aspace_destroy(struct object *o)
+static bool aspace_destroy(struct object *o)
 {
     struct aspace *a = container_of(o, struct aspace, object);
 
-    while (a->region_root)
-        aspace_remove_region(a, region_at(a->region_root));
-    schedule_leave_space(a->satp);
-    mmu_flush_asid(a->asid);
-    radix_free(&a->table, RADIX_ENTRIES / 2);
+    if (a->region_root) {
+        (void)!aspace_remove_region(a, region_at(a->region_root));
+        return false;
+    }
+    if (a->emptied == 0) {
+        schedule_leave_space(a->satp);
+        mmu_flush_asid(a->asid);
+    }
+    if (!radix_empty_step(&a->table, &a->emptied, USER_TOP >> PAGE_SHIFT, drop_pte, NULL))
+        return false;
+    radix_free_root(&a->table);
     asid_give_back(a->asid);
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------- PTEs */
@@ -352,6 +366,11 @@ static status_t aspace_map(struct object *o, struct invocation *inv)
     if (!object || !slot_holds_memory(object, 0))
         return inv_fail(inv, ST_BAD_CAP, 2);
     status = map_checked(a, inv->thread, object, &q, &inv->detail, &id);
+    if (status == ST_OVERLAP && region_find_next(a->region_root, q.vaddr)->work == REGION_HIDING) {
+        if (!cut_finish(a, q.vaddr, q.vaddr + q.length))
+            return inv_restart(inv);
+        status = map_checked(a, inv->thread, object, &q, &inv->detail, &id);
+    }
     if (status == ST_WOULD_BLOCK) {
         inv->no_reply = true;
         return ST_OK;
@@ -363,21 +382,23 @@ static status_t aspace_map(struct object *o, struct invocation *inv)
 
 /* ------------------------------------------------------------------ unmapping, other permissions */
 
-/* aspace.unmap.  Rights: MAP.  Lock: alone. */
+/* aspace.unmap.  Rights: MAP.  Lock: alone.  restartable: how far it has come stands in the region (R4). */
 static status_t aspace_unmap(struct object *o, struct invocation *inv)
 {
     struct aspace *a = container_of(o, struct aspace, object);
-    u64 start = inv_word(inv, 0), length = inv_word(inv, 1), removed = 0;
+    u64 start = inv_word(inv, 0), length = inv_word(inv, 1), removed = inv_carried(inv);
     status_t status = check_range(start, length, &inv->detail);
 
     if (status == ST_OK)
         status = cut_unmap(a, start, start + length, &removed, &inv->detail);
+    if (status == ST_WOULD_BLOCK)
+        return inv_restart_with(inv, removed);
     if (status == ST_OK)
         inv_result(inv, removed);
     return status;
 }
 
-/* aspace.protect.  Rights: MAP.  Lock: alone. */
+/* aspace.protect.  Rights: MAP.  Lock: alone.  restartable: as unmap. */
 static status_t aspace_protect(struct object *o, struct invocation *inv)
 {
     struct aspace *a = container_of(o, struct aspace, object);
@@ -389,7 +410,8 @@ static status_t aspace_protect(struct object *o, struct invocation *inv)
         return status;
     if ((flags & ~(u64)MAP_ACCESS) || ((flags & MAP_WRITE) && (flags & MAP_EXEC)))
         return inv_fail(inv, ST_BAD_ARG, 2);
-    return cut_protect(a, start, start + length, (u8)flags, &inv->detail);
+    status = cut_protect(a, start, start + length, (u8)flags, &inv->detail);
+    return status == ST_WOULD_BLOCK ? inv_restart(inv) : status;
 }
 
 /* aspace.query.  Rights: none.  Lock: alone. */
@@ -466,7 +488,8 @@ static void check_leaf(u64 *pte, u64 page, void *context)
     u64 index;
 
     assert(r && pte_is_valid(*pte));
-    assert((*pte & ~(PTE_NUMBER | PTE_A | PTE_D) & ~r->pte_template) == 0);
+    assert((*pte & ~(PTE_NUMBER | PTE_A | PTE_D) & ~r->pte_template) == 0 ||
+           r->work == REGION_CHANGING);
     m = region_memory(r);
     index = r->first_page + (page - (r->start >> PAGE_SHIFT));
     assert(index < m->npages);

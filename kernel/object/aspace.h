@@ -42,6 +42,7 @@ struct aspace {
     u64 regions;
     struct aspace_hint hint;
     u64 buffers[ASPACE_BUFFERS / 64]; /* buffer windows in use */
+    u64 emptied;                      /* DYING: page tables of pages below are gone */
 };
 _Static_assert(sizeof(struct aspace) <= 256, "size class");
 
@@ -91,11 +92,12 @@ status_t aspace_map_slot(struct aspace *a, struct slot *object, u64 vaddr, u64 l
                          u64 flags, word_t *detail, u64 *id);
 
 /* Remove a region: its waiters are woken (they fault again), PTEs go, the owner hears, the region
- * is freed.  In cut.c. */
-void aspace_remove_region(struct aspace *a, struct region *r);
+ * is freed.  False: an interrupt waits, and the region is still there, without being of use to anybody;
+ * call it again.  In cut.c. */
+MUST_CHECK bool aspace_remove_region(struct aspace *a, struct region *r);
 
 /* Embedded-slot hook: the object is taken away, so the region goes.  In cut.c. */
-void region_lost_object(struct region *r);
+bool region_lost_object(struct region *r);
 
 /* Forget the hint: any change to regions, tables or index nodes calls this. */
 static inline void aspace_forget_hint(struct aspace *a)

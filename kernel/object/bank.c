@@ -13,6 +13,8 @@
  */
 #include "kernel/object/bank.h"
 
+#include "arch/cpu.h"
+#include "kernel/core/hart.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/panic.h"
 #include "lib/base/bits.h"
@@ -232,6 +234,41 @@ void bank_free(void *piece, size_t size)
     }
 }
 
+/* Give back what a caller that never came back left half cleared. */
+static void drop_clearing(struct bank *b)
+{
+    if (b->clearing)
+        bank_frame_free(&frame_array()[b->clearing], frame_array()[b->clearing].order);
+    b->clearing = b->cleared = 0;
+}
+
+/* Lock: alone.  Whoever asks for a block of that size next goes on with it. */
+bool bank_alloc_slowly(struct bank *b, size_t size, void **piece)
+{
+    unsigned order = MAX(size_shift(size), (unsigned)PAGE_SHIFT) - PAGE_SHIFT;
+    struct frame *f;
+
+    if (size_shift(size) <= SLAB_MAX_SHIFT) {
+        *piece = bank_alloc(b, size);
+        return true;
+    }
+    if (b->clearing && frame_array()[b->clearing].order != order)
+        drop_clearing(b);
+    f = b->clearing ? &frame_array()[b->clearing] : bank_frame_alloc(b, order);
+    *piece = NULL;
+    if (f == NULL)
+        return true;
+    b->clearing = (u32)frame_number(f);
+    while (b->cleared < 1u << order) {
+        page_zero((u8 *)frame_kva(f) + ((u64)b->cleared++ << PAGE_SHIFT));
+        if (cpu_interrupt_pending())
+            return false;
+    }
+    b->clearing = b->cleared = 0;
+    *piece = frame_kva(f);
+    return true;
+}
+
 /* Lock: shared (bank). */
 u64 bank_cost(const struct bank *b, size_t size)
 {
@@ -282,6 +319,8 @@ static status_t child_create(struct bank *parent, struct invocation *inv, const 
 
     if (limit == 0)
         return inv_fail(inv, ST_BAD_ARG, 2);
+    if (parent->depth + 1 == BANK_NESTING)
+        return inv_fail(inv, ST_LIMIT, BANK_NESTING);
     if (limit > left || left - limit < bank_cost(parent, sizeof(struct bank)))
         return inv_fail(inv, ST_NO_SPACE, left);
     b = bank_alloc(parent, sizeof(struct bank));
@@ -290,21 +329,25 @@ static status_t child_create(struct bank *parent, struct invocation *inv, const 
 
     object_init(&b->object, parent, OBJ_bank, 1u << size_shift(sizeof(struct bank)));
     b->limit = limit;
+    b->depth = parent->depth + 1;
     charge(parent, &parent->child_pages, limit);
     *out = &b->object;
     return ST_OK;
 }
 
-/* All that was made from it went before it, leaves first, and gave its pages back. */
-static void child_destroy(struct object *o)
+/* All that was made from it went before it and gave its pages back. */
+static bool child_destroy(struct object *o)
 {
     struct bank *b = bank_of(o);
     struct bank *parent = object_bank(o);
+
+    drop_clearing(b);
 
     if (b->used != 0) /* I4 */
         panic("bank %p dies with %lu pages in use: %lu of slabs, %lu frames, %lu of banks",
               (void *)b, b->used, b->slab_pages, b->frame_pages, b->child_pages);
     uncharge(parent, &parent->child_pages, b->limit);
+    return true;
 }
 
 /* ---- Operations -------------------------------------------------------------------------------*/
@@ -335,39 +378,46 @@ static status_t bank_create(struct object *o, struct invocation *inv)
 
     if (ops == NULL || ops->create == NULL)
         return inv_fail(inv, ST_BAD_TYPE, type);
+    if (o->flags & OBJECT_DYING)
+        return inv_fail(inv, ST_DYING, 0);
     slot = inv_destination(inv, number, &status);
     if (slot == NULL)
         return inv_fail(inv, status, status == ST_OCCUPIED ? number : 1);
     status = ops->create(bank_of(o), inv, args, &made);
-    if (status != ST_OK)
+    if (status != ST_OK || inv->restart)
         return status;
 
     slot_derive(slot, &made->origin, PLACE_CSPACE, rights, 0);
     return ST_OK;
 }
 
-/* Was this object made, directly or through child banks, from that one? */
-static bool made_from(const struct object *o, const struct object *ancestor)
+/* Can the thread come back to go on with what it does? */
+static bool can_come_back(const struct thread *t)
 {
-    const struct slot *s = &o->origin;
-
-    while (s != &ancestor->origin && s->parent)
-        s = slot_from_number(s->parent);
-    return s == &ancestor->origin;
+    return this_hart()->thread == t && t->state == THREAD_READY;
 }
 
 /*
  * bank.destroy(): the end of all that was made from it.  Rights: DESTROY.  Lock: alone.
- * Errors: see bank.def.  If the caller itself is among what goes, nobody is left to hear a reply.
+ * Errors: see bank.def.
+ *
+ * restartable: what is left of the bank is what is still to go; the capability that it was called with
+ * goes last.  If the caller is among what goes, nobody is left to hear a reply or to go on, and the
+ * rest is queued.
  */
 static status_t bank_destroy(struct object *o, struct invocation *inv)
 {
     if (object_bank(o) == NULL)
         return inv_fail(inv, ST_DENIED, 0);
 
-    if (made_from(&inv->thread->object, o))
-        inv->no_reply = true;
-    object_destroy(o);
+    if (object_destroy(o, inv->slot)) {
+        inv->no_reply = !can_come_back(inv->thread);
+        return ST_OK;
+    }
+    if (can_come_back(inv->thread))
+        return inv_restart(inv);
+    object_doom(o);
+    inv->no_reply = true;
     return ST_OK;
 }
 

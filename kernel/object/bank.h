@@ -29,9 +29,13 @@ struct bank {
     u64 frame_pages;
     u64 child_pages;
     u32 slab[SLAB_CLASSES]; /* first page with room, page number */
-    u32 spare;
+    u32 depth;              /* [I] banks above it */
+    u32 clearing;           /* page number of a block that is being cleared for a table, or 0 */
+    u32 cleared;            /* pages of it that are clear */
 };
 _Static_assert(sizeof(struct bank) <= 256, "size class");
+
+#define BANK_NESTING 32 /* banks in banks, the first one included */
 
 /*
  * Make the first bank, which owns every free frame.  It lies in its own first slab page, is the one
@@ -66,6 +70,12 @@ bool bank_frame_move(struct frame *f, struct bank *to);
  * whole frames), aligned to its size; NULL: no room. */
 void *bank_alloc(struct bank *b, size_t size);
 void bank_free(void *piece, size_t size);
+
+/*
+ * A zeroed block as bank_alloc gives it, which may take long to clear.  False: an interrupt waits, and
+ * how far it has come stands in the bank; ask again.  *piece NULL: no room.
+ */
+MUST_CHECK bool bank_alloc_slowly(struct bank *b, size_t size, void **piece);
 
 /* Pages that bank_alloc(size) would charge now: 0 if a slab has room. */
 u64 bank_cost(const struct bank *b, size_t size);

@@ -8,6 +8,7 @@
  */
 #include "kernel/object/cspace.h"
 
+#include "arch/cpu.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/panic.h"
 #include "kernel/object/bank.h"
@@ -17,6 +18,8 @@
 #include "kernel/core/operations.h"
 
 #define CSPACE_BYTES 128
+
+#define SLOTS_PER_STEP 64 /* of a table that is looked through */
 
 static struct cspace *cspace_of(struct object *o)
 {
@@ -30,17 +33,14 @@ static size_t table_bytes(u64 nslots)
 
 /* ---- Birth and death --------------------------------------------------------------------------*/
 
-/* NULL, and nothing has changed: no room. */
-static struct cspace *cspace_make(struct bank *bank, unsigned bits)
+/* A cspace with that zeroed table, which is given back if there is no room: NULL. */
+static struct cspace *cspace_make(struct bank *bank, unsigned bits, struct slot *slots)
 {
-    struct cspace *c = bank_alloc(bank, CSPACE_BYTES);
-    struct slot *slots;
+    struct cspace *c = slots ? bank_alloc(bank, CSPACE_BYTES) : NULL;
 
-    if (c == NULL)
-        return NULL;
-    slots = bank_alloc(bank, table_bytes(1ul << bits));
-    if (slots == NULL) {
-        bank_free(c, CSPACE_BYTES);
+    if (c == NULL) {
+        if (slots)
+            bank_free(slots, table_bytes(1ul << bits));
         return NULL;
     }
     object_init(&c->object, bank, OBJ_cspace, CSPACE_BYTES);
@@ -51,22 +51,26 @@ static struct cspace *cspace_make(struct bank *bank, unsigned bits)
 
 struct cspace *cspace_boot(struct bank *bank, unsigned bits)
 {
-    struct cspace *c = cspace_make(bank, bits);
+    struct cspace *c = cspace_make(bank, bits, bank_alloc(bank, table_bytes(1ul << bits)));
 
     if (c == NULL)
         panic("cspace: no room for 2^%u slots", bits);
     return c;
 }
 
-/* bank.create(cspace, slot, bits).  Lock: alone.  Errors: see bank.def. */
+/* bank.create(cspace, slot, bits).  Lock: alone.  Errors: see bank.def.  restartable: what has been
+ * cleared of a large table waits in the bank. */
 static status_t cspace_create(struct bank *bank, struct invocation *inv, const word_t args[3],
                               struct object **out)
 {
     struct cspace *c;
+    void *slots;
 
     if (args[0] < CSPACE_MIN_BITS || args[0] > CSPACE_MAX_BITS)
         return inv_fail(inv, ST_BAD_ARG, 2);
-    c = cspace_make(bank, args[0]);
+    if (!bank_alloc_slowly(bank, table_bytes(1ul << args[0]), &slots))
+        return inv_restart(inv);
+    c = cspace_make(bank, args[0], slots);
     if (c == NULL)
         return inv_fail(inv, ST_NO_SPACE, bank_left(bank));
     *out = &c->object;
@@ -74,15 +78,21 @@ static status_t cspace_create(struct bank *bank, struct invocation *inv, const w
 }
 
 /* What was made from its capabilities stays, as children of what these were made from. */
-static void cspace_destroy(struct object *o)
+static bool cspace_destroy(struct object *o)
 {
     struct cspace *c = cspace_of(o);
+    u64 end = MIN(c->emptied + SLOTS_PER_STEP, c->nslots);
 
-    for (u64 i = 0; i < c->nslots; i++) {
-        if (!slot_is_empty(&c->slots[i]))
-            slot_delete(&c->slots[i]);
+    for (; c->emptied < end; c->emptied++) {
+        struct slot *s = &c->slots[c->emptied];
+
+        if (!slot_is_empty(s) && !slot_delete_step(s))
+            return false;
     }
+    if (c->emptied < c->nslots)
+        return false;
     bank_free(c->slots, table_bytes(c->nslots));
+    return true;
 }
 
 /* ---- Operations -------------------------------------------------------------------------------*/
@@ -153,20 +163,38 @@ static status_t cspace_mint(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
-/* cspace.move(slot, from, from_slot).  Rights, lock, errors: as copy. */
+/* Empty a slot whose children find a new place; or be called again. */
+static status_t empty_slot(struct invocation *inv, struct slot *s)
+{
+    while (!slot_delete_step(s)) {
+        if (cpu_interrupt_pending())
+            return inv_restart(inv);
+    }
+    return ST_OK;
+}
+
+/*
+ * cspace.move(slot, from, from_slot).  Rights, lock, errors: as copy.
+ * restartable: after the first step the capability is at its new place, and what it left behind, with
+ * children still to come after it, is its own child and marked.
+ */
 static status_t cspace_move(struct object *o, struct invocation *inv)
 {
     struct slot *to, *from;
     status_t status = transfer_slots(o, inv, &to, &from);
+    bool begun = status == ST_OCCUPIED && slot_place(from) == PLACE_LEAVING &&
+                 from->parent == slot_to_number(to);
 
-    if (status != ST_OK)
+    if (status != ST_OK && !begun)
         return status;
 
-    slot_move(to, from, PLACE_CSPACE);
-    return ST_OK;
+    if (!begun)
+        slot_move_begin(to, from, PLACE_CSPACE);
+    return empty_slot(inv, from);
 }
 
-/* cspace.delete(slot).  Rights: EDIT.  Lock: alone.  Errors: see cspace.def. */
+/* cspace.delete(slot).  Rights: EDIT.  Lock: alone.  Errors: see cspace.def.  restartable: a slot that
+ * is not empty yet has fewer children. */
 static status_t cspace_delete(struct object *o, struct invocation *inv)
 {
     word_t number = inv_word(inv, 0);
@@ -177,7 +205,29 @@ static status_t cspace_delete(struct object *o, struct invocation *inv)
     if (slot_is_empty(s))
         return inv_fail(inv, ST_NOT_FOUND, number);
 
-    slot_delete(s);
+    return empty_slot(inv, s);
+}
+
+/*
+ * cspace.revoke(slot): take away all that was made from the capability there, wherever it is.  Rights:
+ * EDIT.  Lock: alone.  Errors: see cspace.def.  restartable: the slot stays, with less below it.
+ *
+ * If the caller's own cspace or thread is among it, nobody is left to go on.
+ */
+static status_t cspace_revoke(struct object *o, struct invocation *inv)
+{
+    word_t number = inv_word(inv, 0);
+    struct slot *s = named_slot(o, number);
+
+    if (s == NULL)
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    if (slot_is_empty(s))
+        return inv_fail(inv, ST_NOT_FOUND, number);
+
+    while (!slot_revoke_step(s)) {
+        if (cpu_interrupt_pending())
+            return inv_restart(inv);
+    }
     return ST_OK;
 }
 
@@ -203,7 +253,8 @@ static void cspace_check(const struct object *o)
     assert(is_power_of_two(c->nslots) && slot_is_empty(&c->slots[0]));
     for (u64 i = 0; i < c->nslots; i++) {
         slot_check(&c->slots[i]);
-        assert(slot_is_empty(&c->slots[i]) || slot_place(&c->slots[i]) == PLACE_CSPACE);
+        assert(slot_is_empty(&c->slots[i]) || slot_place(&c->slots[i]) == PLACE_CSPACE ||
+               slot_place(&c->slots[i]) == PLACE_LEAVING);
     }
 }
 

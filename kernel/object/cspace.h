@@ -3,7 +3,8 @@
  * Cspace: a flat table of 2^bits capability slots (bits 2 to 16).  Slot 0 is always empty: it
  * stands for "none" in calls and for the reply in SYS_REPLY_RECV.
  *
- * The slots lie in frames of their own (or a slab piece for small tables), zeroed at creation.
+ * The slots lie in frames of their own (or a slab piece for small tables), zeroed at creation, which
+ * for large ones takes several steps.
  */
 #ifndef KERNEL_OBJECT_CSPACE_H
 #define KERNEL_OBJECT_CSPACE_H
@@ -17,6 +18,7 @@ struct cspace {
     struct object object;
     u64 nslots;         /* [I] */
     struct slot *slots; /* [I] */
+    u64 emptied;        /* DYING: slots below are empty */
 };
 _Static_assert(sizeof(struct cspace) <= 128, "size class");
 

@@ -8,6 +8,11 @@
  * thread that waits for a page only has to learn which piece it waits in.  Both work through what is
  * there: page-table nodes that exist, index entries that are in use.
  *
+ * A range may hold many pages, so the work goes in steps.  From the first one on the range is unmapped,
+ * or has its new permissions, as far as anybody can tell who touches it; which entries are still to be
+ * changed stands in the region (R4), and whoever comes next finishes it.  The tempting other way,
+ * cutting the range into short ones, would tell its server of many small events where there was one.
+ *
  * What a server hears of it needs a record, and whether there is room for one never decides whether a
  * client may unmap: without room the object's server is told to look for itself (served.c, RESYNC).
  * Refusing instead would let a server that takes few mappings keep its clients from shrinking them.
@@ -133,18 +138,102 @@ static u64 prune_tables(struct aspace *a, u64 start, u64 end)
     return radix_prune(&a->table, low >> PAGE_SHIFT, (high - low) >> PAGE_SHIFT);
 }
 
+/* -------------------------------------------------------------------------- work in several steps */
+
+#define PAGES_PER_STEP 64u
+
+/* Pages from the next to do on that have neither page table nor index, or 0. */
+static u64 gap(const struct region *r, u64 page, u64 index)
+{
+    u64 no_table = radix_skip_gap(&r->aspace->table, page) - page;
+    u64 no_index = radix_skip_gap(&region_memory(r)->index, index) - index;
+
+    return MIN(no_table, no_index);
+}
+
+/* The next pages of unfinished work: `entry` for each PTE that is there, and `w` says who of those who
+ * wait faults again. */
+static void work_step(struct region *r, radix_visit *entry, struct changed *c, struct waiters *w)
+{
+    u64 page = (r->start >> PAGE_SHIFT) + r->work_at, index = r->first_page + r->work_at;
+    u64 left = r->work_to - r->work_at;
+    u64 n = left > PAGES_PER_STEP ? gap(r, page, index) : 0;
+
+    if (n == 0) {
+        n = MIN(left, PAGES_PER_STEP);
+        radix_for_each(&region_memory(r)->index, index, n, wake_waiters, w);
+        radix_for_each(&r->aspace->table, page, n, entry, c);
+    }
+    r->work_at += (u32)MIN(left, n);
+}
+
+static void work_begin(struct region *r, enum region_work work, u64 from, u64 to)
+{
+    r->work = work;
+    r->work_from = r->work_at = (u32)((from - r->start) >> PAGE_SHIFT);
+    r->work_to = (u32)((to - r->start) >> PAGE_SHIFT);
+    aspace_forget_hint(r->aspace);
+}
+
 /* --------------------------------------------------------------------------------------- removing */
 
-/* Nobody waits for the pages of [start, end) through the region, and no PTE shows them, any more;
- * the caller flushes. */
-static void hide_pages(struct region *r, u64 start, u64 end, struct changed *c)
+/* The page table of the pages before work_at, where all of it has been hidden: freed if that is so. */
+static u64 prune_behind(struct region *r)
 {
-    struct waiters w = {.region = r, .all = true};
-    u64 npages = (end - start) >> PAGE_SHIFT;
+    u64 page = (r->start >> PAGE_SHIFT) + r->work_at;
+    u64 first = (r->start >> PAGE_SHIFT) + r->work_from;
 
+    if (page % RADIX_ENTRIES != 0 || page - first < RADIX_ENTRIES)
+        return 0;
+    return radix_prune(&r->aspace->table, page - RADIX_ENTRIES, RADIX_ENTRIES);
+}
+
+/* Nobody waits for the next pages through the region, and no PTE shows them, any more; until all is done,
+ * or an interrupt waits.  What has been hidden is flushed in either case. */
+static __attribute__((noinline)) bool hide_in_steps(struct region *r, u64 from, u64 to)
+{
+    struct changed changed = {.region = r};
+    struct waiters w = {.region = r, .all = true};
+    u64 pruned = 0;
+
+    if (r->work != REGION_HIDING)
+        work_begin(r, REGION_HIDING, from, to);
+    while (r->work_at < r->work_to) {
+        work_step(r, clear_entry, &changed, &w);
+        pruned += prune_behind(r);
+        if (cpu_interrupt_pending())
+            break;
+    }
+    flush(r->aspace, &changed, pruned);
+    return r->work_at == r->work_to;
+}
+
+/* The same for [from, to), which is mostly short: then at once.  False: an interrupt waits. */
+static inline bool hide(struct region *r, u64 from, u64 to)
+{
+    struct changed changed = {.region = r};
+    struct waiters w = {.region = r, .all = true};
+    u64 npages = (to - from) >> PAGE_SHIFT;
+
+    if (npages > PAGES_PER_STEP || r->work == REGION_HIDING)
+        return hide_in_steps(r, from, to);
     aspace_forget_hint(r->aspace);
-    radix_for_each(&region_memory(r)->index, index_of(r, start), npages, wake_waiters, &w);
-    radix_for_each(&r->aspace->table, start >> PAGE_SHIFT, npages, clear_entry, c);
+    radix_for_each(&region_memory(r)->index, index_of(r, from), npages, wake_waiters, &w);
+    radix_for_each(&r->aspace->table, from >> PAGE_SHIFT, npages, clear_entry, &changed);
+    flush(r->aspace, &changed, 0);
+    return true;
+}
+
+/* The page tables at both ends of [start, end), where no region is any more. */
+static void prune_ends(struct aspace *a, u64 start, u64 end)
+{
+    u64 first_end = align_up(start + 1, ASPACE_LEAF_SPAN);
+    u64 pruned = prune_tables(a, start, MIN(end, first_end));
+
+    if (end > first_end)
+        pruned += prune_tables(a, align_down(end - 1, ASPACE_LEAF_SPAN), end);
+    if (pruned)
+        mmu_flush_asid(a->asid);
 }
 
 /*
@@ -152,44 +241,97 @@ static void hide_pages(struct region *r, u64 start, u64 end, struct changed *c)
  * they are free: that is in time because one hart runs and nothing here takes a frame in between;
  * with more harts they have to wait for the others' acknowledgement.
  */
-void aspace_remove_region(struct aspace *a, struct region *r)
+bool aspace_remove_region(struct aspace *a, struct region *r)
 {
-    struct changed changed = {.region = r};
     struct memory *m = region_memory(r);
 
-    hide_pages(r, r->start, r->end, &changed);
+    if (r->work == REGION_HIDING && r->work_to - r->work_from != pages_of(r))
+        r->work = REGION_WHOLE; /* only a part was to go: now all of it */
+    if (!hide(r, r->start, r->end))
+        return false;
+
     a->region_root = region_remove(a->region_root, r);
     a->regions--;
-    flush(a, &changed, prune_tables(a, r->start, r->end));
-
+    prune_ends(a, r->start, r->end);
     m->ops->on_unmapped(m, r, r->start, r->end);
     region_list_remove(m, r);
     slot_delete(&r->object);
     bank_free(r, sizeof(*r));
+    return true;
 }
 
 /* Slot hook (PLACE_REGION_OBJECT): the object dies, or its capability was revoked.  Lock: alone. */
-void region_lost_object(struct region *r)
+bool region_lost_object(struct region *r)
 {
-    aspace_remove_region(r->aspace, r);
+    return aspace_remove_region(r->aspace, r);
 }
 
 /* The region goes on without its head or its tail [start, end).  Its place in the tree stays: it
  * only shrinks. */
-static void remove_end(struct aspace *a, struct region *r, u64 start, u64 end)
+static bool remove_end(struct aspace *a, struct region *r, u64 start, u64 end)
 {
-    struct changed changed = {.region = r};
     struct memory *m = region_memory(r);
 
-    hide_pages(r, start, end, &changed);
+    if (!hide(r, start, end))
+        return false;
+    r->work = REGION_WHOLE;
     if (start == r->start) {
         r->first_page = index_of(r, end);
         r->start = end;
     } else {
         r->end = start;
     }
-    flush(a, &changed, prune_tables(a, start, end));
+    prune_ends(a, start, end);
     m->ops->on_unmapped(m, r, start, end);
+    return true;
+}
+
+/* Remove the part [from, to) of a region, which is not its middle. */
+static bool remove_part(struct aspace *a, struct region *r, u64 from, u64 to)
+{
+    return from == r->start && to == r->end ? aspace_remove_region(a, r)
+                                            : remove_end(a, r, from, to);
+}
+
+/* --------------------------------------------------------------------------- changing permissions */
+
+static void change_entry(u64 *pte, u64 page, void *context)
+{
+    struct changed *c = context;
+    u64 template = c->region->pte_template, old = *pte;
+
+    if (!pte_is_valid(template)) {
+        clear_entry(pte, page, context);
+        return;
+    }
+    if (!pte_is_valid(old))
+        return;
+    old = __atomic_exchange_n(pte, pte_make(pte_paddr(old), template), __ATOMIC_RELAXED);
+    aspace_fold_pte(c->region, old);
+    c->count++;
+    c->last = page << PAGE_SHIFT;
+}
+
+/* Go on giving the region's PTEs its permissions.  False: an interrupt waits; call it again. */
+static bool change(struct region *r)
+{
+    struct changed changed = {.region = r};
+    struct waiters w = {.region = r};
+    struct memory *m = region_memory(r);
+
+    while (r->work_at < r->work_to) {
+        work_step(r, change_entry, &changed, &w);
+        if (cpu_interrupt_pending())
+            break;
+    }
+    flush(r->aspace, &changed, 0);
+    if (r->work_at < r->work_to)
+        return false;
+    r->work = REGION_WHOLE;
+    if (r->flags & MAP_EXEC)
+        fence_i(); /* pages may have been written as data by this hart */
+    m->ops->on_protect(m, r);
+    return true;
 }
 
 /* ---------------------------------------------------------------------------------------- cutting */
@@ -200,7 +342,7 @@ static struct region *cut(struct aspace *a, struct region *r, u64 at, struct reg
     struct waiters w = {.region = r, .to = upper};
     struct memory *m = region_memory(r);
 
-    assert(at > r->start && at < r->end);
+    assert(at > r->start && at < r->end && r->work == REGION_WHOLE);
     upper->start = at;
     upper->end = r->end;
     upper->first_page = index_of(r, at);
@@ -237,14 +379,73 @@ static bool make_regions(struct aspace *a, struct region *made[2], unsigned n)
     return true;
 }
 
+/* Addresses of the range that is worked on. */
+static u64 work_start(const struct region *r)
+{
+    return r->start + ((u64)r->work_from << PAGE_SHIFT);
+}
+static u64 work_end(const struct region *r)
+{
+    return r->start + ((u64)r->work_to << PAGE_SHIFT);
+}
+
+/* Finish what somebody began on this region, which may be gone then.  False: an interrupt waits. */
+static __attribute__((noinline)) bool finish(struct aspace *a, struct region *r)
+{
+    return r->work == REGION_CHANGING ? change(r) : remove_part(a, r, work_start(r), work_end(r));
+}
+
+/* The first region in [start, end); NULL: none. */
+static inline struct region *first_in(const struct aspace *a, u64 start, u64 end)
+{
+    struct region *r = region_find_next(a->region_root, start);
+
+    return r && r->start < end ? r : NULL;
+}
+
+/* Is the unfinished work of a region just what unmapping [start, end) wants? */
+static bool is_such_work(const struct region *r, u64 start, u64 end)
+{
+    return r->work == REGION_HIDING && work_start(r) == MAX(r->start, start) &&
+           work_end(r) == MIN(r->end, end);
+}
+
+/* *r, the first region in [start, end), is unfinished: finish what others began there, and what then
+ * comes first.  False: an interrupt waits. */
+static __attribute__((noinline)) bool clear_the_way(struct aspace *a, u64 start, u64 end,
+                                                    struct region **r)
+{
+    while (*r && (*r)->work != REGION_WHOLE && !is_such_work(*r, start, end)) {
+        if (!finish(a, *r))
+            return false;
+        *r = first_in(a, start, end);
+    }
+    return true;
+}
+
+bool cut_finish(struct aspace *a, u64 start, u64 end)
+{
+    u64 at = start, next;
+    struct region *r;
+
+    for (; (r = region_find_next(a->region_root, at)) != NULL && r->start < end; at = next) {
+        next = r->end;
+        if (r->work != REGION_WHOLE && !finish(a, r))
+            return false;
+    }
+    return true;
+}
+
 status_t cut_unmap(struct aspace *a, u64 start, u64 end, u64 *removed, word_t *detail)
 {
-    struct region *r = region_find_next(a->region_root, start), *made[2];
+    struct region *r = first_in(a, start, end), *made[2];
     bool inside;
 
-    if (!r || r->start >= end) {
+    if (r && r->work != REGION_WHOLE && !clear_the_way(a, start, end, &r))
+        return ST_WOULD_BLOCK;
+    if (!r) {
         *detail = start;
-        return ST_NOT_FOUND;
+        return *removed ? ST_OK : ST_NOT_FOUND;
     }
     inside = r->start < start && r->end > end;
     if (inside && !make_regions(a, made, 1)) {
@@ -253,19 +454,18 @@ status_t cut_unmap(struct aspace *a, u64 start, u64 end, u64 *removed, word_t *d
     }
 
     /* commit: nothing below can fail */
-    *removed = 0;
     if (inside)
         cut(a, r, end, made[0]);
     do {
         u64 from = MAX(r->start, start), to = MIN(r->end, end);
 
+        if (!remove_part(a, r, from, to))
+            return ST_WOULD_BLOCK;
         *removed += to - from;
-        if (from == r->start && to == r->end)
-            aspace_remove_region(a, r);
-        else
-            remove_end(a, r, from, to);
-        r = region_find_next(a->region_root, start);
-    } while (r && r->start < end);
+        r = first_in(a, start, end);
+        if (r && r->work != REGION_WHOLE && !clear_the_way(a, start, end, &r))
+            return ST_WOULD_BLOCK;
+    } while (r);
     return ST_OK;
 }
 
@@ -318,47 +518,24 @@ static status_t check_protect(const struct aspace *a, u64 start, u64 end, u8 fla
     return ST_OK;
 }
 
-static void change_entry(u64 *pte, u64 page, void *context)
+/* The whole region has other permissions from now on.  False: an interrupt waits; call change. */
+static bool set_flags(struct region *r, u8 flags)
 {
-    struct changed *c = context;
-    u64 template = c->region->pte_template, old = *pte;
-
-    if (!pte_is_valid(template)) {
-        clear_entry(pte, page, context);
-        return;
-    }
-    if (!pte_is_valid(old))
-        return;
-    old = __atomic_exchange_n(pte, pte_make(pte_paddr(old), template), __ATOMIC_RELAXED);
-    aspace_fold_pte(c->region, old);
-    c->count++;
-    c->last = page << PAGE_SHIFT;
-}
-
-/* The whole region has other permissions from now on. */
-static void set_flags(struct region *r, u8 flags)
-{
-    struct waiters w = {.region = r};
-    struct changed changed = {.region = r};
-    struct memory *m = region_memory(r);
-    u64 npages = pages_of(r);
-
     r->flags = flags;
     r->pte_template = pte_with_permissions(r->pte_template, flags);
-    radix_for_each(&r->aspace->table, r->start >> PAGE_SHIFT, npages, change_entry, &changed);
-    if (flags & MAP_EXEC)
-        fence_i(); /* pages may have been written as data by this hart */
-    flush(r->aspace, &changed, 0);
-    radix_for_each(&m->index, r->first_page, npages, wake_waiters, &w);
-    m->ops->on_protect(m, r);
+    work_begin(r, REGION_CHANGING, r->start, r->end);
+    return change(r);
 }
 
 status_t cut_protect(struct aspace *a, u64 start, u64 end, u8 flags, word_t *detail)
 {
     struct region *made[2] = {NULL, NULL}, *r;
     unsigned cuts, used = 0;
-    status_t status = check_protect(a, start, end, flags, &cuts, detail);
+    status_t status;
 
+    if (!cut_finish(a, start, end))
+        return ST_WOULD_BLOCK;
+    status = check_protect(a, start, end, flags, &cuts, detail);
     if (status != ST_OK)
         return status;
     if (!make_regions(a, made, cuts)) {
@@ -376,7 +553,11 @@ status_t cut_protect(struct aspace *a, u64 start, u64 end, u8 flags, word_t *det
             cut(a, r, end, made[used++]);
         if (r->start < at)
             r = cut(a, r, at, made[used++]);
-        set_flags(r, flags_after(r, flags));
+        if (!set_flags(r, flags_after(r, flags))) {
+            while (used < cuts)
+                bank_free(made[used++], sizeof(struct region));
+            return ST_WOULD_BLOCK;
+        }
     }
     assert(used == cuts);
     return ST_OK;

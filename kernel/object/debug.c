@@ -206,9 +206,10 @@ struct debug *debug_boot(struct bank *bank)
     return d;
 }
 
-static void debug_destroy(struct object *o)
+static bool debug_destroy(struct object *o)
 {
     (void)o;
+    return true;
 }
 
 static void debug_describe(const struct object *o, struct text *t)

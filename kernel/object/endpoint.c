@@ -30,33 +30,48 @@ void endpoint_bind(struct endpoint *e, struct slot *capability, struct thread *t
     e->deserted = false;
 }
 
+/*
+ * Everybody who waits at `e` hears that nobody is there: one of them, or one object with tickets, in
+ * each step.  What is looked at and stays (objects with events for a successor) goes to the end and is
+ * marked, so the sweep ends where it meets its own mark.  True: it has ended.
+ */
+static bool sweep_step(struct endpoint *e)
+{
+    struct qnode *n = queue_first(&e->attached);
+
+    if (!ipc_fail_sender(e))
+        return false;
+    if (!n || n->mark == e->sweep)
+        return true;
+    if (!served_fail_one(container_of(n, struct served, attached))) {
+        queue_remove(&e->attached, n);
+        queue_push(&e->attached, n, QNODE_ATTACHED);
+        n->mark = e->sweep;
+    }
+    return false;
+}
+
 /* Lock: alone. */
-void endpoint_unbind(struct thread *t)
+bool endpoint_unbind(struct thread *t)
 {
     struct endpoint *e;
 
     if (slot_is_empty(&t->endpoint))
-        return;
+        return true;
     e = slot_object(&t->endpoint);
     ipc_stop_receiving(t, ST_CANCELLED);
-    schedule_forget_stranded(t);
-    slot_delete(&t->endpoint);
-    if (--e->bound > 0)
-        return;
-    e->deserted = true;
-    ipc_endpoint_died(e);
-    endpoint_server_died(e);
-}
-
-/* Lock: alone.  Cost: a step for each capability to the endpoint, and the tickets of its objects. */
-void endpoint_server_died(struct endpoint *e)
-{
-    struct slot *top = &e->object.origin;
-
-    for (struct slot *s = top; s; s = slot_walk_next(top, s)) {
-        if (slot_place(s) == PLACE_SERVED_SERVER)
-            served_server_died(container_of(s, struct served, server));
+    if (e->bound == 1) {
+        if (!e->deserted) {
+            e->deserted = true;
+            e->sweep++;
+        }
+        if (!sweep_step(e))
+            return false;
     }
+    schedule_forget_stranded(t); /* after the sweep, which may take a context from it */
+    e->bound--;
+    slot_delete(&t->endpoint);
+    return true;
 }
 
 /* bank.create(endpoint).  Lock: alone. */
@@ -74,13 +89,14 @@ static status_t endpoint_create(struct bank *bank, struct invocation *inv, const
 }
 
 /* No capability is left, so nobody is bound and no object names it as its server.  Lock: alone. */
-static void endpoint_destroy(struct object *o)
+static bool endpoint_destroy(struct object *o)
 {
     struct endpoint *e = endpoint_of(o);
 
     assert(e->bound == 0 && queue_is_empty(&e->receivers) && queue_is_empty(&e->stranded));
-    ipc_endpoint_died(e);
-    assert(queue_is_empty(&e->senders));
+    assert(queue_is_empty(&e->attached));
+    e->deserted = true;
+    return ipc_fail_sender(e);
 }
 
 /* Debug: E1 and E3, and the kinds on the queues.  Lock: any. */
@@ -100,6 +116,9 @@ static void endpoint_check(const struct object *o)
     for (const struct slot *s = &o->origin; s; s = slot_walk_next(&o->origin, s))
         bound += slot_place(s) == PLACE_THREAD_ENDPOINT;
     assert(bound == e->bound); /* E2 */
+    for (const struct qnode *n = queue_first(&e->attached); n; n = queue_next(n))
+        assert(n->kind == QNODE_ATTACHED &&
+               slot_object(&container_of(n, struct served, attached)->server) == e); /* E4 */
 }
 
 static void endpoint_describe(const struct object *o, struct text *t)

@@ -15,26 +15,33 @@
 #include "kernel/object/queue.h"
 
 /* E1 senders or receivers is empty.   E2 bound == threads whose THREAD_ENDPOINT slot names this.
- * E3 stranded is empty, or nobody on senders has a context to lend. */
+ * E3 stranded is empty, or nobody on senders has a context to lend.   E4 attached are the objects whose
+ * SERVED_SERVER slot names this. */
 struct endpoint {
     struct object object;
     struct queue senders;
     struct queue receivers;
     struct queue stranded;
+    struct queue attached; /* served objects */
     u32 bound;
+    u32 sweep; /* counts the times that everybody who waits is told that nobody will hear him */
     bool
-        deserted; /* its last bound thread is gone: calls hear CANCELLED until one is bound again */
+        deserted; /* its last bound thread is gone, or about to be: calls hear CANCELLED until one is
+                    * bound again */
 };
 _Static_assert(sizeof(struct endpoint) <= 128, "size class");
 
 struct thread;
 /* Bind a thread, which is bound to none, by a capability to the endpoint; and undo that, which the
- * thread hears (CANCELLED) if it is receiving. */
+ * thread hears (CANCELLED) if it is receiving.  Undoing takes a bounded step: with the last bound
+ * thread all go who wait for it, one after the other.  True: it is bound to none. */
 void endpoint_bind(struct endpoint *e, struct slot *capability, struct thread *t);
-void endpoint_unbind(struct thread *t);
+MUST_CHECK bool endpoint_unbind(struct thread *t);
 
-/* Every server attached to it is gone (last bound thread, or the endpoint itself): tells each
- * served object that names it (served_server_died). */
-void endpoint_server_died(struct endpoint *e);
+/* Does a thread receive there, or will? */
+static inline bool endpoint_is_served(const struct endpoint *e)
+{
+    return e->bound > 0 && !e->deserted;
+}
 
 #endif

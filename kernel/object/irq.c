@@ -48,9 +48,10 @@ static void irq_unbind(struct irq *i)
 }
 
 /* Lock: alone. */
-void irq_lost_notification(struct irq *i)
+bool irq_lost_notification(struct irq *i)
 {
     irq_unbind(i);
+    return true;
 }
 
 /* irq.bind(notification, bits).  Rights: CONTROL.  Lock: alone. */
@@ -112,12 +113,13 @@ static status_t irq_create(struct bank *bank, struct invocation *inv, const word
 }
 
 /* Lock: alone. */
-static void irq_destroy(struct object *o)
+static bool irq_destroy(struct object *o)
 {
     struct irq *i = irq_of(o);
 
     irq_unbind(i);
     irq_lines[i->line] = NULL;
+    return true;
 }
 
 /* Debug: Q1.  Lock: any. */

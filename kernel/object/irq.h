@@ -22,6 +22,6 @@ _Static_assert(sizeof(struct irq) <= 128, "size class");
 
 /* An interrupt came in on that line (trap entry; lock alone). */
 void irq_dispatch(unsigned line);
-void irq_lost_notification(struct irq *i);
+bool irq_lost_notification(struct irq *i);
 
 #endif

@@ -49,6 +49,7 @@ void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size)
     m->epoch = 0;
     m->region_list = 0;
     m->regions = 0;
+    m->emptied = 0;
 }
 
 static void release_page(u64 *slot, u64 index, void *context)
@@ -63,13 +64,14 @@ static void release_page(u64 *slot, u64 index, void *context)
     bank_frame_free(f, 0);
 }
 
-/* Lock: alone.  Cost: per page. */
-void memory_empty(struct memory *m)
+/* Lock: alone. */
+bool memory_empty(struct memory *m)
 {
     assert(m->regions == 0);
-    radix_for_each(&m->index, 0, m->npages, release_page, m);
-    radix_free(&m->index, RADIX_ENTRIES);
-    assert(m->resident == 0);
+    if (!radix_empty_step(&m->index, &m->emptied, ~0ul, release_page, m))
+        return false;
+    assert(m->resident == 0 && m->index.root == 0);
+    return true;
 }
 
 /* Lock: shared. */

@@ -133,7 +133,7 @@ struct memory {
     u32 epoch;       /* raised by attach (later: resize, evict, take-back, cut) */
     u32 region_list; /* first region: slot number */
     u64 regions;
-    u64 spare;
+    u64 emptied; /* DYING: pages below are gone */
 };
 _Static_assert(sizeof(struct memory) == 64 + 72, "hot fields");
 
@@ -151,8 +151,9 @@ static inline bool memory_has_frames(const struct memory *m)
 /* Initialise the memory part (object_init has been called). */
 void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size);
 
-/* Free every resident frame and the index.  No region is left (destroy). */
-void memory_empty(struct memory *m);
+/* A step towards freeing every resident frame and the index.  No region is left (destroy).  True: all
+ * is free. */
+MUST_CHECK bool memory_empty(struct memory *m);
 
 /*
  * Put a USER frame into an empty (or waiting) slot: sets owner, index, state, map_count 0 and TAIL,

@@ -126,14 +126,16 @@ static status_t notification_create(struct bank *bank, struct invocation *inv, c
     return ST_OK;
 }
 
-/* Lock: alone.  Cost: the number of waiters. */
-static void notification_destroy(struct object *o)
+/* Lock: alone.  One waiter a step. */
+static bool notification_destroy(struct object *o)
 {
     struct notification *n = notification_of(o);
 
     assert(!n->receiver);
-    while (!queue_is_empty(&n->waiters))
-        wake_first(n, tag_make(MSG_REPLY, ST_CANCELLED, 1, 0), 0);
+    if (queue_is_empty(&n->waiters))
+        return true;
+    wake_first(n, tag_make(MSG_REPLY, ST_CANCELLED, 1, 0), 0);
+    return false;
 }
 
 /* Debug: N1 and N2.  Lock: any. */

@@ -2,13 +2,18 @@
 /*
  * What all objects share: the table of their types, birth, and death.
  *
- * Death is one loop over the capability tree, leaves first: a leaf that is a capability is taken
- * away from its holder, a leaf that is the origin of an object means that nothing refers to that
- * object any more, so it is finished and its memory goes back.  Deleting a parent before its
- * children would be shorter, and would leave a malformed tree wherever it was interrupted.
+ * Death is one loop over the capability tree.  A capability is taken away from its holder, after its
+ * children have been raised to its place; an origin below which nothing is left means that nothing
+ * refers to that object any more, so it is finished and its memory goes back.  The tree is whole
+ * between any two steps.
+ *
+ * The tempting other ways: deleting a parent before its children leaves a malformed tree wherever it is
+ * interrupted; going down to a leaf each time takes as long as a chain of copies is, which is as long
+ * as its maker likes.
  */
 #include "kernel/object/object.h"
 
+#include "arch/cpu.h"
 #include "kernel/core/panic.h"
 #include "kernel/object/bank.h"
 
@@ -29,6 +34,10 @@ static struct {
     u32 doomed;  /* [k] first of the objects waiting for object_reap: slot numbers, doubly linked */
     u64 serials; /* [k] objects ever made */
 } objects;
+
+u32 objects_fresh; /* [k] */
+
+#define STEPS_PER_TICK 4 /* of destruction, each at most some 2,000 instructions */
 
 /* Lock: any. */
 const struct object_ops *object_ops_of(unsigned type)
@@ -62,6 +71,7 @@ void object_doom(struct object *o)
     if (o->flags & OBJECT_DOOMED)
         return;
     o->flags |= OBJECT_DOOMED;
+    objects_fresh++;
     o->doom_prev = 0;
     o->doom_next = objects.doomed;
     if (objects.doomed)
@@ -83,64 +93,94 @@ static void leave_doom_queue(struct object *o)
     o->doom_next = o->doom_prev = 0;
 }
 
-/* Nothing refers to it: end it and give its memory back.  That may doom its bank, if this was the
- * last thing that kept it. */
-static void finish(struct object *o)
+/* Nothing refers to it: take a step towards its end; true: its memory is given back.  That may doom
+ * its bank, if this was the last thing that kept it. */
+static bool finish_step(struct object *o)
 {
     u32 size = o->size;
 
     o->flags |= OBJECT_DYING;
-    object_ops_of(o->type)->destroy(o);
+    if (!object_ops_of(o->type)->destroy(o))
+        return false;
     leave_doom_queue(o);
     slot_delete(&o->origin);
     bank_free(o, size);
+    return true;
 }
 
-/* Nothing that a holder does when it loses a capability empties or moves a slot that lies there:
- * objects are finished by the loop below only. */
-static bool stays(enum slot_place place)
+/* The first below an origin that is to go now: not `last`, as long as there is another, or something
+ * below it. */
+static struct slot *first_below(const struct slot *origin, const struct slot *last)
 {
-    return place == PLACE_CSPACE || place == PLACE_ORIGIN;
+    struct slot *s = slot_from_number(origin->child);
+
+    return s && s == last && !s->child ? slot_from_number(s->next) : s;
 }
 
-/*
- * Lock: alone.  Objects that lose their last capability on the way without being below `o` are
- * queued; the caller's object_reap takes them.
- */
-void object_destroy(struct object *o)
+/* A bounded step of destroying `top`; true: it is gone.  Objects that lose their last capability on
+ * the way without being below it are queued.  Cost: nested banks, which are at most BANK_NESTING. */
+static bool destroy_step(struct object *top, const struct slot *last)
 {
-    struct slot *top = &o->origin;
-    struct slot *at = top;
+    struct slot *at = &top->origin, *s;
 
-    assert(object_bank(o) != NULL);
-    o->flags |= OBJECT_DYING;
-    for (;;) {
-        struct slot *leaf = slot_leaf(at);
-        struct slot *parent = slot_from_number(leaf->parent);
-        struct object *target = slot_object(leaf);
-        bool parent_stays = stays(slot_place(leaf)) || stays(slot_place(parent));
-
+    assert(object_bank(top) != NULL);
+    top->flags |= OBJECT_DYING;
+    while ((s = first_below(at, last)) != NULL) {
+        if (slot_place(s) != PLACE_ORIGIN) {
+            if (s->child)
+                (void)!slot_revoke_step(s);
+            else
+                (void)!slot_evict(s);
+            return false;
+        }
         /* Before its first capability goes: so it is not queued to die as well. */
-        target->flags |= OBJECT_DYING;
-        if (slot_place(leaf) == PLACE_ORIGIN)
-            finish(target);
-        else
-            slot_evict(leaf);
-        if (leaf == top)
-            return;
-        /* From the parent, since a chain of copies is as long as its maker likes, and a descent
-         * from the top for each would be quadratic. */
-        at = parent_stays ? parent : top;
+        ((struct object *)slot_object(s))->flags |= OBJECT_DYING;
+        at = s;
     }
+    if (at->child)
+        slot_delete(slot_from_number(at->child)); /* `last`, a slot of a cspace */
+    return finish_step(slot_object(at)) && at == &top->origin;
 }
 
-/* Lock: alone.  At the end of each operation that holds the kernel alone. */
-void object_reap(void)
+/* Lock: alone. */
+bool object_destroy(struct object *o, const struct slot *last)
 {
-    while (objects.doomed) {
-        struct object *o = object_from_number(objects.doomed);
-
-        assert(o->origin.child == 0);
-        object_destroy(o);
+    while (!destroy_step(o, last)) {
+        if (cpu_interrupt_pending())
+            return false;
     }
+    return true;
+}
+
+/* Lock: alone. */
+bool object_reap(void)
+{
+    objects_fresh = 0;
+    while (objects.doomed) {
+        if (!object_destroy(object_from_number(objects.doomed), NULL))
+            return false;
+    }
+    return true;
+}
+
+/* The newest stand first, so what this operation queued comes before what others left.  Lock: alone. */
+bool object_reap_fresh(void)
+{
+    while (objects_fresh && objects.doomed) {
+        if (!object_destroy(object_from_number(objects.doomed), NULL)) {
+            objects_fresh = 0;
+            return false;
+        }
+        objects_fresh--;
+    }
+    objects_fresh = 0;
+    return true;
+}
+
+/* Lock: alone. */
+void object_reap_some(void)
+{
+    for (unsigned i = 0; i < STEPS_PER_TICK && objects.doomed; i++)
+        (void)!destroy_step(object_from_number(objects.doomed), NULL);
+    objects_fresh = 0;
 }

@@ -3,9 +3,13 @@
  * What every kernel object begins with, and the table each type fills in.
  *
  * An object dies when its origin slot has no child left (nobody can name it) or when its bank is
- * destroyed.  Death is never immediate inside another operation: the object is queued (object_doom)
- * and object_reap, at the end of every operation that holds the kernel alone, empties the queue;
- * so no function finds an object freed under its hands, and no death nests in another.
+ * destroyed.  Death is never immediate inside another operation: the object is queued (object_doom),
+ * and whoever let the last capability go works the queue off before it goes on in user mode; so no
+ * function finds an object freed under its hands, and no death nests in another.
+ *
+ * Death takes as long as there is to give back, so it goes in bounded steps.  How far it has come
+ * stands in the object (OBJECT_DYING, and what is still there), never in the thread that does it: if
+ * that is interrupted, others may run, destroy the same, or end the thread.
  */
 #ifndef KERNEL_OBJECT_OBJECT_H
 #define KERNEL_OBJECT_OBJECT_H
@@ -39,14 +43,15 @@ _Static_assert(sizeof(struct object) == 64, "registers of a thread begin here");
  *           index), take memory from the bank, initialise, return the object with its origin made
  *           (object_init).  After an error nothing has changed.
  *  destroy  the object has no capability left and is DYING: let go of everything (embedded slots
- *           by slot_delete, frames, queues).  Memory of the object itself is freed by the caller.
+ *           by slot_delete, frames, queues), or of a bounded part of it; true: nothing is left.
+ *           Between two calls others may run.  Memory of the object itself is freed by the caller.
  *           Must not fail.
  *  check    debug: assert its invariants.      describe  one line for panics and traces.
  */
 struct object_ops {
     status_t (*create)(struct bank *bank, struct invocation *inv, const word_t args[3],
                        struct object **out);
-    void (*destroy)(struct object *o);
+    bool (*destroy)(struct object *o);
     void (*check)(const struct object *o);
     void (*describe)(const struct object *o, struct text *t);
     const struct operation_table *operations; /* from kernel/core/operations.h */
@@ -68,11 +73,26 @@ static inline struct bank *object_bank(const struct object *o)
     return o->origin.parent ? slot_object(slot_from_number(o->origin.parent)) : NULL;
 }
 
-/* Queue an object whose last capability is gone; object_reap destroys what is queued. */
+/* Queue an object whose last capability is gone, or whose destruction nobody goes on with. */
 void object_doom(struct object *o);
-void object_reap(void);
 
-/* Destroy everything below and including this object, leaves first.  Lock: alone. */
-void object_destroy(struct object *o);
+/* Objects that were queued and not reaped since the last object_reap_fresh: mostly 0. [k] */
+extern u32 objects_fresh;
+
+/* Destroy what was queued since the last call: at the end of an operation.  False: an interrupt waits;
+ * the caller's thread owes the rest (thread->reaps).  Lock: alone. */
+MUST_CHECK bool object_reap_fresh(void);
+/* Destroy all that is queued, for a thread that owes it, or with nothing else to do.  False: an
+ * interrupt waits.  Lock: alone. */
+MUST_CHECK bool object_reap(void);
+/* A few steps of it, at each tick: so it ends even if whoever owed it is gone.  Lock: alone. */
+void object_reap_some(void);
+
+/*
+ * Destroy everything below and including this object.  `last` (or NULL), a capability to it, goes
+ * last, so that whoever destroys by it can come back.  False: an interrupt waits; call it again.
+ * Lock: alone.
+ */
+MUST_CHECK bool object_destroy(struct object *o, const struct slot *last);
 
 #endif

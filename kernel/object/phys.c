@@ -198,9 +198,9 @@ static status_t phys_create(struct bank *bank, struct invocation *inv, const wor
 }
 
 /* Lock: alone. */
-static void phys_destroy(struct object *o)
+static bool phys_destroy(struct object *o)
 {
-    memory_empty(memory_of(o));
+    return memory_empty(memory_of(o));
 }
 
 static void phys_check(const struct object *o)

@@ -21,6 +21,7 @@ enum qnode_kind {
     QNODE_EVENT,    /* struct event, node: on served.queue */
     QNODE_SERVED,   /* struct served, node: on endpoint.senders */
     QNODE_STRANDED, /* struct thread, wait: on endpoint.stranded */
+    QNODE_ATTACHED, /* struct served, attached: on endpoint.attached */
 };
 
 /* 32-byte aligned.  Q1 kind == OFF <=> on no queue. */
@@ -28,7 +29,8 @@ struct qnode {
     u32 next;
     u32 prev;
     u8 kind;
-    u8 spare[7];
+    u8 spare[3];
+    u32 mark; /* of the sweep that has seen it (endpoint.c) */
 };
 _Static_assert(sizeof(struct qnode) == 16, "half a slot");
 

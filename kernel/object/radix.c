@@ -241,6 +241,15 @@ void radix_for_each(const struct radix *r, u64 first, u64 count, radix_visit *vi
     }
 }
 
+u64 radix_skip_gap(const struct radix *r, u64 index)
+{
+    u64 end;
+
+    if (r->depth == 0 || index >= reach(r))
+        return ~0ul;
+    return seek(r, index, &end) ? index : end;
+}
+
 u64 radix_next_used(const struct radix *r, u64 first, u64 limit)
 {
     u64 inside = first < limit ? range_limit(r, first, limit - first) : 0;
@@ -305,19 +314,32 @@ u64 radix_prune(struct radix *r, u64 first, u64 count)
     return freed;
 }
 
-/* Recursion is bounded by RADIX_MAX_DEPTH. */
-static void subtree_free(u64 *node, unsigned level, unsigned nentries)
+#define ENTRIES_PER_STEP 64u
+
+/* Lock: that of the tree's holder; nobody keeps the address of an entry. */
+bool radix_empty_step(struct radix *r, u64 *at, u64 limit, radix_visit *visit, void *context)
 {
-    for (unsigned i = 0; level > 0 && i < nentries; i++)
-        if (node[i])
-            subtree_free(node_of(node[i]), level - 1, RADIX_ENTRIES);
-    node_free(node);
+    u64 inside = range_limit(r, 0, limit), end, stop;
+    u64 *entry;
+
+    if (r->root == 0 || *at >= inside)
+        return true;
+    entry = seek(r, *at, &end);
+    stop = entry ? MIN(*at + ENTRIES_PER_STEP, end) : end;
+    for (u64 index = *at; entry && index < stop; index++, entry++) {
+        if (*entry)
+            visit(entry, index, context);
+        assert(*entry == 0);
+    }
+    if (entry && stop == end)
+        leaf_free(r, *at);
+    *at = stop;
+    return r->root == 0 || stop >= inside;
 }
 
-void radix_free(struct radix *r, unsigned skip_top)
+void radix_free_root(struct radix *r)
 {
-    if (r->root == 0)
-        return;
-    subtree_free(root_node(r), r->depth - 1u, skip_top);
+    assert(frame_of_kva(root_node(r))->used == 1);
+    node_free(root_node(r));
     r->root = 0;
 }

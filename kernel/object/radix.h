@@ -51,6 +51,10 @@ bool radix_grow(struct radix *r, u64 npages, struct bank *bank);
 typedef void radix_visit(u64 *entry, u64 index, void *context);
 void radix_for_each(const struct radix *r, u64 first, u64 count, radix_visit *visit, void *context);
 
+/* `index` where it has a leaf node; else the first index beyond what is missing around it as one
+ * piece.  Cost: one walk. */
+u64 radix_skip_gap(const struct radix *r, u64 index);
+
 /* The first index in [first, limit) whose leaf entry is not zero (missing nodes are zero), or limit. */
 u64 radix_next_used(const struct radix *r, u64 first, u64 limit);
 
@@ -63,8 +67,16 @@ u64 *radix_make_root(struct radix *r, struct bank *bank);
  * then flushes everything of the space, since hardware may keep inner entries. */
 u64 radix_prune(struct radix *r, u64 first, u64 count);
 
-/* Free all nodes; leaf entries are dropped as they are.  `skip_top` entries from that on of the root
- * are not followed (a page table's shared kernel half); RADIX_ENTRIES for none. */
-void radix_free(struct radix *r, unsigned skip_top);
+/*
+ * A bounded step of emptying the tree from index *at on, which begins at 0: some entries of a leaf node
+ * are visited (which must clear those that are not zero), or a gap is passed over; a leaf node that is
+ * through is freed, with the inner nodes above it that this leaves empty.  True: all below `limit` is
+ * through.  The root stays where radix_make_root made it.
+ */
+MUST_CHECK bool radix_empty_step(struct radix *r, u64 *at, u64 limit, radix_visit *visit,
+                                 void *context);
+
+/* Free the root of an otherwise empty tree that radix_make_root made. */
+void radix_free_root(struct radix *r);
 
 #endif

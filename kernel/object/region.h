@@ -20,7 +20,17 @@ struct event;
  * R1 start < end, page aligned, inside user addresses; regions of one space do not overlap.
  * R2 in the tree of its space (Y1), by start.
  * R3 the region is on its object's list (next, prev) while `object` is full.
+ * R4 where something is unfinished, [work_from, work_at) is done and [work_at, work_to) is still to do:
+ *    HIDING, nothing in [work_from, work_to) is mapped for anybody any more, PTEs before work_at are
+ *    gone; CHANGING, PTEs before work_at have the permissions of `flags`.  Whoever changes the region
+ *    finishes that first (cut.c).
  */
+enum region_work {
+    REGION_WHOLE, /* nothing is unfinished */
+    REGION_HIDING,
+    REGION_CHANGING,
+};
+
 struct region {
     struct slot object; /* the memory object; badge = that of the capability it was mapped with */
     union {
@@ -37,10 +47,19 @@ struct region {
     u8 flags;            /* MAP_* now */
     u8 untold;           /* its server wants to hear of it, and there was no room for a record */
     u8 granted;          /* MAP_*: what it may have at most, as far as its owner was asked */
-    u8 spare[5];
+    u8 work;             /* REGION_* */
+    u32 work_from, work_to, work_at; /* pages from `start` */
 };
 _Static_assert(sizeof(struct region) <= 128, "bytes_region");
 _Static_assert(offsetof(struct region, start) == offsetof(struct region, node.key), "one word");
+
+/* Is a page of a region that is HIDING one of those that are going? */
+static inline bool region_hides(const struct region *r, u64 address)
+{
+    u64 page = (address - r->start) >> PAGE_SHIFT;
+
+    return page >= r->work_from && page < r->work_to;
+}
 
 /* The region of a node, by the node's number, which is not 0. */
 static inline struct region *region_at(u32 number)

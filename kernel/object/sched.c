@@ -76,9 +76,10 @@ static status_t sched_create(struct bank *bank, struct invocation *inv, const wo
 }
 
 /* No capability is left, so it is nobody's home; it may still be lent.  Lock: alone. */
-static void sched_destroy(struct object *o)
+static bool sched_destroy(struct object *o)
 {
     sched_vanish(sched_of(o));
+    return true;
 }
 
 /* Debug: C1 and C2.  Lock: any. */

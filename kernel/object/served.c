@@ -11,6 +11,7 @@
  */
 #include "kernel/object/served.h"
 
+#include "arch/cpu.h"
 #include "kernel/core/counters.h"
 #include "kernel/core/fault.h"
 #include "kernel/core/invoke.h"
@@ -33,7 +34,7 @@
 
 static struct endpoint *served_endpoint(const struct served *s)
 {
-    return slot_is_empty(&s->server) ? NULL : slot_object(&s->server);
+    return slot_is_empty(&s->server) || s->server_leaves ? NULL : slot_object(&s->server);
 }
 
 static bool served_wants(const struct served *s, enum mapping_op op)
@@ -54,7 +55,7 @@ static void queue_retract(struct served *s, struct qnode *n)
 {
     queue_remove(&s->queue, n);
     if (queue_is_empty(&s->queue) && s->node.kind == QNODE_SERVED)
-        queue_remove(&served_endpoint(s)->senders, &s->node);
+        queue_remove(&((struct endpoint *)slot_object(&s->server))->senders, &s->node);
 }
 
 /* --------------------------------------------------------------------------------- event records */
@@ -173,7 +174,7 @@ static status_t served_permit_map(struct memory *m, struct thread *t, const stru
         return q->flags & (MAP_READ | MAP_WRITE | MAP_EXEC) & ~*granted ? ST_DENIED : ST_OK;
     }
     *granted = 0;
-    if (!e || e->bound == 0)
+    if (!e || !endpoint_is_served(e))
         return ST_OWNER_DEAD;
     k->delivered = TICKET_ASKS;
     k->sequence = m->object.serial;
@@ -347,7 +348,7 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
     struct thread *receiver;
 
     (void)paddr_out;
-    if (!e || e->bound == 0) {
+    if (!e || !endpoint_is_served(e)) {
         *status = ST_OWNER_DEAD;
         return RESOLVE_ERROR;
     }
@@ -528,28 +529,41 @@ struct thread *served_deliver(struct served *s, struct thread *receiver)
 
 /* ---------------------------------------------------------------------------------- server's life */
 
-void served_server_died(struct served *s)
+bool served_fail_one(struct served *s)
 {
-    while (s->open_first) {
-        struct thread *first = slot_pointer(s->open_first);
-        served_close_ticket(s, first->ticket.slot);
-        fault_wake_error(first, ST_OWNER_DEAD);
-    }
+    struct thread *t = slot_pointer(s->open_first);
+
+    if (!t)
+        return false;
+    served_cancel_wait(t);
+    schedule_ready(t);
+    exception_raise(t, ST_OWNER_DEAD, t->ticket.access, t->ticket.vaddr);
+    return true;
 }
 
 /* Let go of the endpoint; what was queued stays for a successor.  Lock: alone. */
 static void served_detach(struct served *s)
 {
+    struct endpoint *e;
+
+    if (slot_is_empty(&s->server))
+        return;
+    e = slot_object(&s->server);
     if (s->node.kind == QNODE_SERVED)
-        queue_remove(&served_endpoint(s)->senders, &s->node);
-    if (!slot_is_empty(&s->server))
-        slot_delete(&s->server);
+        queue_remove(&e->senders, &s->node);
+    queue_remove(&e->attached, &s->attached);
+    slot_delete(&s->server);
+    s->server_leaves = false;
 }
 
-void served_lost_server(struct served *s)
+/* Slot hook.  From its first step on nobody is asked any more.  Lock: alone. */
+bool served_lost_server(struct served *s)
 {
+    s->server_leaves = true;
+    if (served_fail_one(s))
+        return false;
     served_detach(s);
-    served_server_died(s);
+    return true;
 }
 
 /* A new server hears every open ticket again, in the order in which they were opened last. */
@@ -567,7 +581,8 @@ static void redeliver_tickets(struct served *s)
         ipc_object_has_news(s);
 }
 
-/* served.attach.  Rights: OWN.  Lock: alone. */
+/* served.attach.  Rights: OWN.  Lock: alone.  restartable: without a server those who wait hear so one
+ * after the other, and nobody new waits. */
 static status_t served_attach(struct object *o, struct invocation *inv)
 {
     struct served *s = served_of(memory_of(o));
@@ -580,13 +595,18 @@ static status_t served_attach(struct object *o, struct invocation *inv)
             return inv_fail(inv, ST_BAD_CAP, 0);
     }
 
+    if (endpoint || !slot_is_empty(&s->server))
+        s->memory.epoch++;
     served_detach(s);
-    s->memory.epoch++;
     if (!endpoint) {
-        served_server_died(s);
+        while (served_fail_one(s)) {
+            if (cpu_interrupt_pending())
+                return inv_restart(inv);
+        }
         return ST_OK;
     }
     slot_derive(&s->server, endpoint, PLACE_SERVED_SERVER, slot_rights(endpoint), endpoint->badge);
+    queue_push(&((struct endpoint *)slot_object(endpoint))->attached, &s->attached, QNODE_ATTACHED);
     redeliver_tickets(s);
     return ST_OK;
 }
@@ -778,19 +798,20 @@ static status_t served_create(struct bank *bank, struct invocation *inv, const w
 }
 
 /* No region is left, so no ticket; unheard farewells are dropped with the object.  Lock: alone. */
-static void served_destroy(struct object *o)
+static bool served_destroy(struct object *o)
 {
     struct served *s = served_of(memory_of(o));
 
     assert(s->open_first == 0);
     served_detach(s);
-    while (!queue_is_empty(&s->queue)) {
+    if (!queue_is_empty(&s->queue)) {
         struct event *e = container_of(queue_first(&s->queue), struct event, node);
         queue_remove(&s->queue, &e->node);
         if (e != &s->resync)
             event_free(s, e);
+        return false;
     }
-    memory_empty(&s->memory);
+    return memory_empty(&s->memory);
 }
 
 /* Debug: I2, I7 and V3.  Lock: alone. */
@@ -815,7 +836,8 @@ static void served_check(const struct object *o)
         assert(t->ticket.delivered == (t->wait.kind == QNODE_OFF));
     }
     assert((s->node.kind == QNODE_SERVED) <=
-           (!queue_is_empty(&s->queue) && served_endpoint(s))); /* V3 */
+           (!queue_is_empty(&s->queue) && !slot_is_empty(&s->server)));         /* V3 */
+    assert((s->attached.kind == QNODE_ATTACHED) == !slot_is_empty(&s->server)); /* V4 */
 }
 
 static void served_describe(const struct object *o, struct text *t)

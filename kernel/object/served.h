@@ -17,24 +17,27 @@
 /*
  * V3 node is on the endpoint's senders <=> the queue is not empty, a server is attached, and no
  *    receiver waits there.   I2 a slot is WAITING iff its first waiter is on `open`.
+ * V4 attached is on the endpoint's list <=> the server slot is full.
  * I7 the queue is in order of `sequence`; only its first entry is ever delivered.
  */
 struct served {
     struct memory memory;
-    u64 key;                          /* [I] the server's own name for the object */
-    u32 open_first;                   /* open tickets: first waiters, slot numbers */
-    u32 flags;                        /* DECLARE_* */
-    u64 sequence;                     /* last number given */
-    _Alignas(32) struct slot server;  /* endpoint */
-    _Alignas(32) struct event resync; /* its own record: told when none else can be made */
-    _Alignas(32) struct qnode node;   /* at the endpoint */
-    struct queue queue;               /* events and undelivered tickets */
-    u32 shared;                       /* declared permissions, or DECLARE_REFUSED */
+    u64 key;                            /* [I] the server's own name for the object */
+    u32 open_first;                     /* open tickets: first waiters, slot numbers */
+    u32 flags;                          /* DECLARE_* */
+    u64 sequence;                       /* last number given */
+    _Alignas(32) struct slot server;    /* endpoint */
+    _Alignas(32) struct event resync;   /* its own record: told when none else can be made */
+    _Alignas(32) struct qnode node;     /* at the endpoint, with news */
+    _Alignas(32) struct qnode attached; /* at the endpoint, as long as it is the server's */
+    struct queue queue;                 /* events and undelivered tickets */
+    u32 shared;                         /* declared permissions, or DECLARE_REFUSED */
     u32 private;
     u32 wants; /* bit per mapping op */
     u32 attribute;
     u32 records; /* event records in use */
     u32 records_max;
+    bool server_leaves; /* the server slot is about to be emptied: as if it were */
     char name[OWNER_NAME_BYTES];
 };
 _Static_assert(sizeof(struct served) <= 512, "size class");
@@ -48,9 +51,10 @@ static inline struct served *served_of(struct memory *m)
  * is a ticket, returns the first waiter, whose context the caller lends.  NULL for an event. */
 struct thread *served_deliver(struct served *s, struct thread *receiver);
 
-/* The server is gone (endpoint died, last bound thread left): open tickets fail with OWNER_DEAD. */
-void served_server_died(struct served *s);
-void served_lost_server(struct served *s);
+/* The server is gone (endpoint died, last bound thread left): one of those who wait for a page hears
+ * OWNER_DEAD.  False: nobody waits. */
+bool served_fail_one(struct served *s);
+bool served_lost_server(struct served *s);
 
 /* A waiter leaves its ticket (killed, unmapped): the next waiter takes over, or the ticket is
  * cancelled in silence. */

@@ -16,21 +16,23 @@
 #include "kernel/object/served.h"
 #include "kernel/object/thread.h"
 
+#define CHILDREN_PER_STEP 16
+
 /* One function per place that hands the slot's holder to its hook.  The holder may be gone when it
  * returns (a region is freed), so nothing looks at the slot afterwards. */
-#define SLOT_PLACE(number, name, type, member, emptied)         \
-    static void lose_##name(struct slot *s)                     \
-    {                                                           \
-        void (*hook)(type *) = emptied;                         \
-        if (hook != NULL)                                       \
-            hook((type *)((char *)s - offsetof(type, member))); \
-        else                                                    \
-            slot_delete(s);                                     \
+#define SLOT_PLACE(number, name, type, member, emptied)                \
+    static bool lose_##name(struct slot *s)                            \
+    {                                                                  \
+        bool (*hook)(type *) = emptied;                                \
+        if (hook != NULL)                                              \
+            return hook((type *)((char *)s - offsetof(type, member))); \
+        slot_delete(s);                                                \
+        return true;                                                   \
     }
 #include "kernel/object/slot_places.def"
 #undef SLOT_PLACE
 
-static void (*const slot_lose[PLACE_LIMIT])(struct slot *s) = {
+static bool (*const slot_lose[PLACE_LIMIT])(struct slot *s) = {
 #define SLOT_PLACE(number, name, type, member, emptied) [number] = lose_##name,
 #include "kernel/object/slot_places.def"
 #undef SLOT_PLACE
@@ -72,47 +74,81 @@ void slot_make_origin(struct slot *to, struct slot *bank_origin, struct object *
         link_first(to, bank_origin);
 }
 
-/* Lock: alone.  Cost: one step a child. */
-void slot_move(struct slot *to, struct slot *from, enum slot_place place)
+/* `to` stands where `from` stood among its siblings.  Neither's children are looked at. */
+static void take_place(struct slot *to, const struct slot *from)
 {
     u32 number = slot_to_number(to);
 
-    assert(slot_is_empty(to) && !slot_is_empty(from));
-    assert(slot_place(from) != PLACE_ORIGIN && place != PLACE_ORIGIN);
-    *to = *from;
-    to->word = slot_word(slot_object(from), slot_type(from), place, slot_rights(from));
+    to->parent = from->parent;
+    to->next = from->next;
+    to->prev = from->prev;
     if (to->prev)
         slot_from_number(to->prev)->next = number;
     else
         slot_from_number(to->parent)->child = number;
     if (to->next)
         slot_from_number(to->next)->prev = number;
-    for (u32 child = to->child; child; child = slot_from_number(child)->next)
-        slot_from_number(child)->parent = number;
-    *from = (struct slot){0};
 }
 
-/* Put the children of `s` into the list where `s` stands and take `s` out of it. */
-static void unlink_and_raise_children(struct slot *s)
+/* Lock: alone. */
+void slot_move_begin(struct slot *to, struct slot *from, enum slot_place place)
 {
-    struct slot *parent = slot_from_number(s->parent);
-    u32 first = s->child ? s->child : s->next; /* what follows s->prev from now on */
-    u32 last = s->prev;                        /* what precedes s->next from now on */
+    u64 word = slot_word(slot_object(from), slot_type(from), place, slot_rights(from));
 
-    for (u32 child = s->child; child; child = slot_from_number(child)->next) {
-        slot_from_number(child)->parent = s->parent;
-        last = child;
-    }
-    if (s->child) {
-        slot_from_number(s->child)->prev = s->prev;
-        slot_from_number(last)->next = s->next;
-    }
+    assert(slot_is_empty(to) && !slot_is_empty(from));
+    assert(slot_place(from) != PLACE_ORIGIN && place != PLACE_ORIGIN);
+    to->word = word;
+    to->badge = from->badge;
+    take_place(to, from);
+    to->child = slot_to_number(from);
+    from->parent = slot_to_number(to);
+    from->next = from->prev = 0;
+    from->word = slot_word(slot_object(from), slot_type(from), PLACE_LEAVING, slot_rights(from));
+}
+
+/* Lock: alone.  Cost: one step a child. */
+void slot_move(struct slot *to, struct slot *from, enum slot_place place)
+{
+    slot_move_begin(to, from, place);
+    slot_delete(from);
+}
+
+/* The first child of `s` comes to stand before it, as a child of the same parent. */
+static void raise_first_child(struct slot *s)
+{
+    u32 number = s->child;
+    struct slot *child = slot_from_number(number);
+
+    s->child = child->next;
+    if (child->next)
+        slot_from_number(child->next)->prev = 0;
+    child->parent = s->parent;
+    child->prev = s->prev;
+    child->next = slot_to_number(s);
     if (s->prev)
-        slot_from_number(s->prev)->next = first;
+        slot_from_number(s->prev)->next = number;
     else
-        parent->child = first;
+        slot_from_number(s->parent)->child = number;
+    s->prev = number;
+}
+
+/* True: `s` has no children any more. */
+static bool raise_some_children(struct slot *s)
+{
+    for (unsigned i = 0; i < CHILDREN_PER_STEP && s->child; i++)
+        raise_first_child(s);
+    return s->child == 0;
+}
+
+/* Take `s`, which has no children, out of the tree. */
+static void unlink(struct slot *s)
+{
+    if (s->prev)
+        slot_from_number(s->prev)->next = s->next;
+    else
+        slot_from_number(s->parent)->child = s->next;
     if (s->next)
-        slot_from_number(s->next)->prev = last;
+        slot_from_number(s->next)->prev = s->prev;
 }
 
 /* Lock: alone.  Cost: one step a child. */
@@ -122,8 +158,10 @@ void slot_delete(struct slot *s)
 
     assert(!slot_is_empty(s) && s->parent != 0);
     assert(slot_place(s) != PLACE_ORIGIN || s->child == 0);
+    while (s->child)
+        raise_first_child(s);
     parent = slot_from_number(s->parent);
-    unlink_and_raise_children(s);
+    unlink(s);
     *s = (struct slot){0};
     /* The first bank (no parent) never dies, and who is dying already is taken apart by whoever
      * began that. */
@@ -135,21 +173,35 @@ void slot_delete(struct slot *s)
     }
 }
 
-/* Lock: alone.  An origin is not taken away but dies with its object (object_destroy). */
-void slot_evict(struct slot *s)
+/* Lock: alone. */
+bool slot_delete_step(struct slot *s)
 {
-    void (*lose)(struct slot *) = slot_lose[slot_place(s)];
-
-    assert(!slot_is_empty(s) && slot_place(s) != PLACE_ORIGIN && lose != NULL);
-    lose(s);
+    if (!raise_some_children(s))
+        return false;
+    slot_delete(s);
+    return true;
 }
 
-/* Lock: alone.  Cost: one step a level. */
-struct slot *slot_leaf(struct slot *s)
+/* Lock: alone.  An origin is not taken away but dies with its object (object_destroy). */
+bool slot_evict(struct slot *s)
 {
-    while (s->child)
-        s = slot_from_number(s->child);
-    return s;
+    bool (*lose)(struct slot *) = slot_lose[slot_place(s)];
+
+    assert(!slot_is_empty(s) && slot_place(s) != PLACE_ORIGIN && lose != NULL);
+    assert(s->child == 0);
+    return lose(s);
+}
+
+/* Lock: alone. */
+bool slot_revoke_step(struct slot *top)
+{
+    struct slot *first = slot_from_number(top->child);
+
+    if (first == NULL)
+        return true;
+    if (raise_some_children(first))
+        (void)!slot_evict(first); /* the next step finds what is left of it */
+    return top->child == 0;
 }
 
 /* Lock: alone. */
@@ -188,7 +240,9 @@ void slot_check(const struct slot *s)
     }
     if (slot_place(s) == PLACE_ORIGIN)
         assert(&((struct object *)slot_object(s))->origin == s);
-    if (s->parent == 0) /* S3 */
+    else if (slot_place(s) != PLACE_CSPACE && slot_place(s) != PLACE_LEAVING)
+        assert(s->child == 0); /* S5 */
+    if (s->parent == 0)        /* S3 */
         assert(slot_place(s) == PLACE_ORIGIN && slot_type(s) == OBJ_bank && s->next == 0);
     else
         check_made_from(s, slot_from_number(s->parent));

@@ -7,7 +7,7 @@
  * in the tree).  The tree says what was made from what: a slot's children are capabilities made
  * from it, and the root of an object's capabilities is the origin slot in its header, which is in
  * turn a child of the origin of the bank that paid for it.  So a bank's destruction, an object's
- * death and (later) revoke are one algorithm: empty a subtree, leaves first.
+ * death and revoke are one algorithm: empty a subtree, in steps between which the tree is whole.
  *
  * The tempting other design, reference counts plus a list per object, cannot answer "what was made
  * from this" and needs a rule for circles; here a circle is broken by destroying a bank.
@@ -42,6 +42,7 @@ enum slot_place {
  *  S3  only the first bank's origin has no parent; every other full slot has one.
  *  S4  a child refers to the same object as its parent and has no right the parent lacks, except
  *      an origin slot, whose parent is its bank's origin.
+ *  S5  only slots of cspaces and origins have children: what an object keeps is a leaf.
  */
 struct slot {
     u64 word;
@@ -117,30 +118,42 @@ void slot_derive(struct slot *to, struct slot *parent, enum slot_place place, un
 void slot_make_origin(struct slot *to, struct slot *bank_origin, struct object *object,
                       enum object_type type);
 
-/* Move the capability from `from` to the empty slot `to` of that place, children and all. */
+/*
+ * Moving: `to`, empty, takes the place of `from`, which goes on for a moment as its only child, with
+ * the children of its own, marked PLACE_LEAVING.  Then slot_delete_step(from), until it is empty.
+ * slot_move does all of it.  Cost of the beginning: constant.
+ */
+void slot_move_begin(struct slot *to, struct slot *from, enum slot_place place);
 void slot_move(struct slot *to, struct slot *from, enum slot_place place);
 
 /*
  * Empty a slot.  Its children become its parent's, at its place in the order; that costs one step
  * a child.  If it was the last child of an object's origin, the object is queued to die
- * (object_doom; for a bank only when nothing made from it is left); object_reap does it.  The
- * holder of an embedded slot calls this when it lets go by itself.
+ * (object_doom; for a bank only when nothing made from it is left).  The holder of an embedded slot,
+ * which has no children, calls this when it lets go by itself.
  */
 void slot_delete(struct slot *s);
 
-/*
- * Take the reference away from whoever holds it: in a cspace as slot_delete; an embedded slot's
- * place says which function of the holder is called, and that function empties the slot.
- */
-void slot_evict(struct slot *s);
+/* A bounded part of the same: some children find their new place.  True: the slot is empty.  Between
+ * two parts the capability is as it was, and has fewer children. */
+MUST_CHECK bool slot_delete_step(struct slot *s);
 
-/* The leaf reached from s by following first children; s itself if it has none. */
-struct slot *slot_leaf(struct slot *s);
+/*
+ * Take the reference away from whoever holds it, without children by now: in a cspace as slot_delete;
+ * an embedded slot's place says which function of the holder is called, and that function empties the
+ * slot, or does a bounded part of what comes before.  True: the slot is empty.
+ */
+MUST_CHECK bool slot_evict(struct slot *s);
+
+/* A bounded part of emptying everything below `top`, a capability: some children of its first child
+ * become its own, or the first child is evicted.  True: nothing is below it.  So no chain of copies is
+ * descended, however long. */
+MUST_CHECK bool slot_revoke_step(struct slot *top);
 
 /* The slot after `s` in a walk (parent before children) of the subtree of `top`; NULL at its end. */
 struct slot *slot_walk_next(const struct slot *top, const struct slot *s);
 
-/* Debug: assert S1 to S4 of this slot. */
+/* Debug: assert S1 to S5 of this slot. */
 void slot_check(const struct slot *s);
 
 #endif

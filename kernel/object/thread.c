@@ -8,6 +8,7 @@
  */
 #include "kernel/object/thread.h"
 
+#include "arch/cpu.h"
 #include "arch/csr.h"
 #include "kernel/core/fpu.h"
 #include "kernel/core/hart.h"
@@ -151,6 +152,7 @@ void thread_run(struct thread *t, u64 pc, u64 sp, u64 argument, u64 tp)
     t->sstatus = SSTATUS_USER;
     t->exit_full = 1;
     t->exception = 0;
+    t->reaps = t->carries = 0;
     t->stop_status = ST_OK;
     t->stop_address = 0;
     schedule_ready(t);
@@ -191,7 +193,8 @@ static status_t thread_stop(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
-/* thread.bind(endpoint).  Rights: CONTROL.  Lock: alone. */
+/* thread.bind(endpoint).  Rights: CONTROL.  Lock: alone.  restartable: whoever waited for a server that
+ * is gone hears so one after the other (endpoint_unbind). */
 static status_t thread_bind(struct object *o, struct invocation *inv)
 {
     struct thread *t = thread_of(o);
@@ -206,10 +209,14 @@ static status_t thread_bind(struct object *o, struct invocation *inv)
         return ST_OK;
     }
 
-    if (number)
+    if (number) {
         endpoint_bind(slot_object(endpoint), endpoint, t);
-    else
-        endpoint_unbind(t);
+        return ST_OK;
+    }
+    while (!endpoint_unbind(t)) {
+        if (cpu_interrupt_pending())
+            return inv_restart(inv);
+    }
     return ST_OK;
 }
 
@@ -236,44 +243,49 @@ static status_t thread_query(struct object *o, struct invocation *inv)
 /* -------------------------------------------------------------------------- references taken away */
 
 /* Lock: alone, as for all of them. */
-void thread_lost_cspace(struct thread *t)
+bool thread_lost_cspace(struct thread *t)
 {
     thread_halt(t);
     slot_delete(&t->cspace);
+    return true;
 }
 
 /* The buffer page stays with the thread; its place goes with the address space. */
-void thread_lost_aspace(struct thread *t)
+bool thread_lost_aspace(struct thread *t)
 {
     thread_halt(t);
     drop_buffer(t);
     t->satp = 0;
     slot_delete(&t->aspace);
+    return true;
 }
 
 /* Who waits for its reply stays stopped, with a report, when the handler's own end is known. */
-void thread_lost_handler(struct thread *t)
+bool thread_lost_handler(struct thread *t)
 {
     slot_delete(&t->handler);
+    return true;
 }
 
-void thread_lost_home(struct thread *t)
+bool thread_lost_home(struct thread *t)
 {
     struct sched *s = slot_object(&t->home);
 
     s->home = NULL;
     slot_delete(&t->home);
     sched_vanish(s);
+    return true;
 }
 
-void thread_lost_endpoint(struct thread *t)
+bool thread_lost_endpoint(struct thread *t)
 {
-    endpoint_unbind(t);
+    return endpoint_unbind(t);
 }
 
-void thread_lost_notification(struct thread *t)
+bool thread_lost_notification(struct thread *t)
 {
     notification_unbind(t);
+    return true;
 }
 
 /* ------------------------------------------------------------------------------- the object table */
@@ -312,24 +324,26 @@ static status_t thread_create(struct bank *bank, struct invocation *inv, const w
 }
 
 /* It may be the caller of the very operation that ends it: then the hart forgets it.  Lock: alone. */
-static void thread_destroy(struct object *o)
+static bool thread_destroy(struct object *o)
 {
     struct thread *t = thread_of(o);
 
     thread_halt(t);
-    endpoint_unbind(t);
+    if (!endpoint_unbind(t))
+        return false;
     notification_unbind(t);
     fpu_forget(t);
     if (this_hart()->thread == t)
         this_hart()->thread = NULL;
     if (!slot_is_empty(&t->home))
-        thread_lost_home(t);
+        (void)!thread_lost_home(t);
     if (!slot_is_empty(&t->handler))
         slot_delete(&t->handler);
     if (!slot_is_empty(&t->aspace))
-        thread_lost_aspace(t);
+        (void)!thread_lost_aspace(t);
     if (!slot_is_empty(&t->cspace))
         slot_delete(&t->cspace);
+    return true;
 }
 
 /* Which queue, if any, may a thread in that state be on?  T4 */

@@ -73,7 +73,9 @@ struct thread {
     u8 send_kind;      /* SENDING, CALLING: MSG_CALL, MSG_SEND, MSG_EXCEPTION, MSG_ASK */
     u8 caller_left;    /* whom it was to reply to is gone: its next reply goes nowhere */
     u8 exception;      /* stopped by an exception: stop_* hold */
-    u8 spare[3];
+    u8 reaps;          /* what it let go of is still to be destroyed before it goes on */
+    u8 carries;        /* a2 is what the call that starts again has counted (inv_restart_with) */
+    u8 spare[1];
     u64 satp;              /* [k] of its address space */
     struct sched *sched;   /* context that animates it, or NULL */
     struct thread *lender; /* who lent that context, or NULL */
@@ -125,11 +127,11 @@ void thread_run(struct thread *t, u64 pc, u64 sp, u64 argument, u64 tp);
 void thread_halt(struct thread *t);
 
 /* Slot hooks (slot_places.def). */
-void thread_lost_cspace(struct thread *t);
-void thread_lost_aspace(struct thread *t);
-void thread_lost_handler(struct thread *t);
-void thread_lost_home(struct thread *t);
-void thread_lost_endpoint(struct thread *t);
-void thread_lost_notification(struct thread *t);
+bool thread_lost_cspace(struct thread *t);
+bool thread_lost_aspace(struct thread *t);
+bool thread_lost_handler(struct thread *t);
+bool thread_lost_home(struct thread *t);
+bool thread_lost_endpoint(struct thread *t);
+bool thread_lost_notification(struct thread *t);
 
 #endif

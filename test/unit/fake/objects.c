@@ -9,6 +9,7 @@
 #include "test/unit/fake/objects.h"
 
 #include "arch/cpu.h"
+#include "kernel/core/hart.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/served.h"
@@ -19,6 +20,9 @@ static struct thread_buffer fake_buffer;
 static struct thread fake_caller; /* where the test names none */
 struct cspace *fake_cspace;
 
+static struct hart fake_hart_record;
+WEAK void *fake_hart = &fake_hart_record;
+
 #define OBJECT(number, name, text) WEAK const struct object_ops name##_ops = {0};
 #include "lib/abi/objects.def"
 #undef OBJECT
@@ -28,9 +32,10 @@ struct cspace *fake_cspace;
 #define SLOT_PLACE_0(type, member, emptied)
 #define SLOT_PLACE_1(type, member, emptied)
 #define HOOK(type, member, emptied)             \
-    WEAK void emptied(type *h)                  \
+    WEAK bool emptied(type *h)                  \
     {                                           \
         slot_delete((struct slot *)&h->member); \
+        return true;                            \
     }
 #define SLOT_PLACE_2  HOOK
 #define SLOT_PLACE_3  HOOK
@@ -41,6 +46,7 @@ struct cspace *fake_cspace;
 #define SLOT_PLACE_8  HOOK
 #define SLOT_PLACE_9  HOOK
 #define SLOT_PLACE_10 HOOK
+#define SLOT_PLACE_12(type, member, emptied)
 #include "kernel/object/slot_places.def"
 #undef SLOT_PLACE
 

@@ -194,19 +194,21 @@ void page_zero(void *page)
     memset(page, 0, PAGE_SIZE);
 }
 
-static void endpoint_destroy(struct object *o)
+static bool endpoint_destroy(struct object *o)
 {
     (void)o;
+    return true;
 }
 
 const struct object_ops endpoint_ops = {.destroy = endpoint_destroy};
 
-void thread_lost_aspace(struct thread *t)
+bool thread_lost_aspace(struct thread *t)
 {
     if (t->state == THREAD_FAULTING)
         served_cancel_wait(t);
     t->state = THREAD_STOPPED;
     slot_delete(&t->aspace);
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------- the world */
@@ -229,7 +231,7 @@ static status_t create(unsigned type, unsigned number, word_t a, word_t b)
 static void delete_slot(unsigned number)
 {
     slot_delete(cspace_slot(fake_cspace, number));
-    object_reap();
+    assert_true(object_reap());
 }
 
 #define DEVICE_RANGE 0x10000000ul
@@ -278,8 +280,8 @@ static int end(void **state)
     u64 left;
 
     (void)state;
-    object_destroy(&bank->object);
-    object_reap();
+    assert_true(object_destroy(&bank->object, NULL));
+    assert_true(object_reap());
     left = first->limit - first->used;
     assert_int_equal(first->child_pages, 0);
     assert_int_equal(left, frame_free_count());
@@ -520,12 +522,12 @@ static void a_bank_without_room_refuses_and_keeps_nothing(void **state)
     assert_int_equal(inv.detail, 0);
     aspace_ops.check(&a->object);
     bank = rich;
-    object_destroy(&a->object); /* its capability goes, and a thread's */
-    object_reap();
+    assert_true(object_destroy(&a->object, NULL)); /* its capability goes, and a thread's */
+    assert_true(object_reap());
     assert_int_equal(poor->used, 0);
     delete_slot(SLOT_MEMORY);
-    object_destroy(&poor->object);
-    object_reap();
+    assert_true(object_destroy(&poor->object, NULL));
+    assert_true(object_reap());
 }
 
 /* ------------------------------------------------------------------------------- buffers, identifiers */
@@ -956,7 +958,7 @@ static void random_unmap(unsigned space)
     assert_int_equal(status, removed ? ST_OK : ST_NOT_FOUND);
     if (removed)
         assert_int_equal(inv.results[0], removed);
-    object_reap();
+    assert_true(object_reap());
 }
 
 static void random_protect(unsigned space)
@@ -1100,8 +1102,8 @@ static void random_unmap_frame(void)
 
 static void renew_space(unsigned space)
 {
-    object_destroy(&space_of(space)->object);
-    object_reap();
+    assert_true(object_destroy(&space_of(space)->object, NULL));
+    assert_true(object_reap());
     for (unsigned i = 0; i < nmappings;)
         if (mappings[i].space == space)
             mappings[i] = mappings[--nmappings];
@@ -1135,8 +1137,8 @@ static void renew_memory(unsigned object)
             mappings[i] = mappings[--nmappings];
         else
             i++;
-    object_destroy(&m->object);
-    object_reap();
+    assert_true(object_destroy(&m->object, NULL));
+    assert_true(object_reap());
     make_memory(object);
 }
 
