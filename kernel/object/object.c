@@ -128,7 +128,7 @@ static bool destroy_step(struct object *top, const struct slot *last)
     while ((s = first_below(at, last)) != NULL) {
         if (slot_place(s) != PLACE_ORIGIN) {
             if (s->child)
-                (void)!slot_revoke_step(s);
+                (void)!slot_raise_step(s); /* `last` may be among them */
             else
                 (void)!slot_evict(s);
             return false;

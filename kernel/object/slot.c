@@ -132,8 +132,8 @@ static void raise_first_child(struct slot *s)
     s->prev = number;
 }
 
-/* True: `s` has no children any more. */
-static bool raise_some_children(struct slot *s)
+/* Lock: alone. */
+bool slot_raise_step(struct slot *s)
 {
     for (unsigned i = 0; i < CHILDREN_PER_STEP && s->child; i++)
         raise_first_child(s);
@@ -176,7 +176,7 @@ void slot_delete(struct slot *s)
 /* Lock: alone. */
 bool slot_delete_step(struct slot *s)
 {
-    if (!raise_some_children(s))
+    if (!slot_raise_step(s))
         return false;
     slot_delete(s);
     return true;
@@ -199,7 +199,7 @@ bool slot_revoke_step(struct slot *top)
 
     if (first == NULL)
         return true;
-    if (raise_some_children(first))
+    if (slot_raise_step(first))
         (void)!slot_evict(first); /* the next step finds what is left of it */
     return top->child == 0;
 }

@@ -134,7 +134,10 @@ void slot_move(struct slot *to, struct slot *from, enum slot_place place);
  */
 void slot_delete(struct slot *s);
 
-/* A bounded part of the same: some children find their new place.  True: the slot is empty.  Between
+/* Some children of `s` find their new place.  True: it has none left. */
+MUST_CHECK bool slot_raise_step(struct slot *s);
+
+/* A bounded part of deleting: some children find their new place.  True: the slot is empty.  Between
  * two parts the capability is as it was, and has fewer children. */
 MUST_CHECK bool slot_delete_step(struct slot *s);
 

@@ -17,7 +17,7 @@
 static const char *const tests[] = {
     "bank",  "cspace",  "thread",  "fpu",    "aspace", "endpoint",     "notification",
     "sched", "irq",     "debug",   "memory", "served", "waiters",      "mapping_ops",
-    "real",  "stories", "traffic", "storm",  "ranges", "ranges_model",
+    "real",  "stories", "traffic", "storm",  "ranges", "ranges_model", "revoke",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 

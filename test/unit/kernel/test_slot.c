@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "arch/cpu.h"
 #include "kernel/core/hart.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
@@ -49,6 +50,12 @@ static u64 random_state;
 static unsigned live[OBJ_LIMIT]; /* objects of the types below made and not destroyed */
 static unsigned evicted[PLACE_LIMIT];
 static bool is_destroying; /* inside object_destroy */
+static bool interrupted;   /* each preemption point finds an interrupt */
+
+bool cpu_interrupt_pending(void)
+{
+    return interrupted;
+}
 
 void page_zero(void *page)
 {
@@ -665,6 +672,63 @@ static void chain_of_65000_copies_is_taken_apart(void **state)
     clear();
 }
 
+/* Interrupted after each step, destruction is gone on with by whoever holds the same capability. */
+static void destruction_keeps_its_handle_to_the_end(void **state)
+{
+    struct slot *s = table->slots;
+    u64 used = first->used;
+    unsigned steps = 0;
+
+    (void)state;
+    make(first, OBJ_bank, 2, 600);
+    make(slot_object(&s[2]), OBJ_cspace, 3, 8);
+    for (unsigned i = 4; i < 60; i++)
+        make(slot_object(&s[2]), i % 2 ? OBJ_irq : OBJ_thread, i, 0);
+    slot_derive(&s[60], &s[2], PLACE_CSPACE, slot_rights(&s[2]), 0);
+    for (unsigned i = 61; i < 120; i++) /* below the handle, and beside it */
+        slot_derive(&s[i], &s[i % 3 ? 60 : 2], PLACE_CSPACE, 0, 0);
+    interrupted = true;
+    while (!object_destroy(slot_object(&s[60]), &s[60])) {
+        steps++;
+        assert_false(slot_is_empty(&s[60]));
+        for (struct slot *t = &first->object.origin; t;
+             t = slot_walk_next(&first->object.origin, t))
+            slot_check(t);
+    }
+    interrupted = false;
+    assert_true(steps > 100);
+    assert_true(slot_is_empty(&s[60]));
+    assert_int_equal(first->used, used);
+    clear();
+}
+
+/* Revoke leaves the capability, its siblings and what those have, whenever it is interrupted. */
+static void revoke_takes_what_is_below_and_nothing_else(void **state)
+{
+    struct slot *s = table->slots;
+    u32 sibling, parent;
+
+    (void)state;
+    make(first, OBJ_irq, 2, 0);
+    for (unsigned i = 3; i < 10; i++)
+        slot_derive(&s[i], &s[2], PLACE_CSPACE, RIGHTS_ALL, 0);
+    for (unsigned i = 10; i < 200; i++)
+        slot_derive(&s[i], &s[i < 30 ? 5 : i - 19], PLACE_CSPACE, RIGHTS_ALL, 0);
+    for (unsigned i = 200; i < 220; i++)
+        slot_derive(&s[i], &s[6], PLACE_CSPACE, RIGHTS_ALL, 0);
+    sibling = s[5].next;
+    parent = s[5].parent;
+    while (!slot_revoke_step(&s[5]))
+        for (unsigned i = 2; i < 220; i++)
+            slot_check(&s[i]);
+    for (unsigned i = 2; i < 220; i++)
+        assert_int_equal(slot_is_empty(&s[i]), i >= 10 && i < 200);
+    assert_int_equal(s[5].child, 0);
+    assert_int_equal(s[5].next, sibling);
+    assert_int_equal(s[5].parent, parent);
+    clear();
+}
+
 static void rights_cannot_grow(void **state)
 {
     struct slot *s = table->slots;
@@ -828,6 +892,8 @@ int main(void)
         cmocka_unit_test(bank_outlives_its_capabilities_while_things_are_made_from_it),
         cmocka_unit_test(object_that_holds_itself_goes_with_its_bank),
         cmocka_unit_test(chain_of_65000_copies_is_taken_apart),
+        cmocka_unit_test(destruction_keeps_its_handle_to_the_end),
+        cmocka_unit_test(revoke_takes_what_is_below_and_nothing_else),
         cmocka_unit_test(rights_cannot_grow),
         cmocka_unit_test(check_finds_broken_links),
         cmocka_unit_test(cspace_copy_mint_move),
