@@ -47,6 +47,30 @@ static void show_frame(const struct region *r, u64 *pte, u64 slot, unsigned op, 
     install_pte(r, pte, p, op, vaddr_page);
 }
 
+/* The same for a page that is to be shown without write, whatever the region allows.  Lock: shared,
+ * as for all that follows. */
+static __attribute__((noinline, cold)) void show_read_only(const struct region *r, u64 *pte,
+                                                           u64 slot, u64 vaddr_page)
+{
+    struct region less = *r;
+
+    less.pte_template &= ~(u64)PTE_W;
+    show_frame(&less, pte, slot, ACCESS_LOAD, vaddr_page);
+}
+
+/* The page is there, and asks before a write.  False: that is what this access is. */
+static __attribute__((noinline, cold)) bool show_protected(const struct fault_place *place,
+                                                           const struct access *access)
+{
+    const struct memory *m = region_memory(place->region);
+    u32 may = m->ops->fault_page_permissions(m, access, *place->slot, place->region->flags);
+
+    if (access->op == ACCESS_STORE && !(may & MAP_WRITE))
+        return false;
+    show_read_only(place->region, place->pte, *place->slot, access->vaddr & ~PAGE_MASK);
+    return true;
+}
+
 /* Remember region, page table leaf and index leaf for the next fault nearby: the range where one
  * compare stands for all three lookups. */
 static void hint_set(struct aspace *a, const struct fault_place *place, u64 vaddr_page)
@@ -126,8 +150,8 @@ void fault_user(struct thread *t, unsigned op, u64 address)
     struct access access = {.op = op, .vaddr = address, .pc = t->regs[0]};
     u64 vaddr_page = address & ~PAGE_MASK;
     status_t status;
+    u64 physical = 0, slot;
     struct memory *m;
-    u64 physical = 0;
 
     kernel_counters.faults++;
     status = find_place(a, address, op, &place);
@@ -135,9 +159,13 @@ void fault_user(struct thread *t, unsigned op, u64 address)
         exception_raise(t, status, op, address);
         return;
     }
-    if (place.slot && (*place.slot & SLOT_RESIDENT)) {
-        show_frame(place.region, place.pte, *place.slot, op, vaddr_page);
-        return;
+    if (place.slot && ((slot = *place.slot) & SLOT_RESIDENT)) {
+        if (!(slot & SLOT_ASK)) {
+            show_frame(place.region, place.pte, slot, op, vaddr_page);
+            return;
+        }
+        if (show_protected(&place, &access))
+            return;
     }
 
     m = memory_of(slot_object(&place.region->object));
@@ -165,7 +193,32 @@ void fault_wake_resident(struct thread *first, u64 slot)
 
         next = slot_pointer(k->next_waiter);
         k->next_waiter = 0;
-        show_frame(k->region, k->pte, slot, k->access, k->vaddr & ~PAGE_MASK);
+        show_frame(k->region, k->pte, slot, k->access & FAULT_ACCESS_MASK, k->vaddr & ~PAGE_MASK);
+        schedule_ready(t);
+    }
+}
+
+__attribute__((cold)) void fault_wake_protected(struct thread *first, u64 slot)
+{
+    struct thread *next;
+
+    for (struct thread *t = first; t; t = next) {
+        struct ticket *k = &t->ticket;
+
+        next = slot_pointer(k->next_waiter);
+        k->next_waiter = 0;
+        show_read_only(k->region, k->pte, slot, k->vaddr & ~PAGE_MASK);
+        schedule_ready(t);
+    }
+}
+
+void fault_wake_retry(struct thread *first)
+{
+    struct thread *next;
+
+    for (struct thread *t = first; t; t = next) {
+        next = slot_pointer(t->ticket.next_waiter);
+        t->ticket.next_waiter = 0;
         schedule_ready(t);
     }
 }
@@ -178,6 +231,6 @@ void fault_wake_error(struct thread *first, status_t status)
         next = slot_pointer(t->ticket.next_waiter);
         t->ticket.next_waiter = 0;
         schedule_ready(t);
-        exception_raise(t, status, t->ticket.access, t->ticket.vaddr);
+        exception_raise(t, status, t->ticket.access & FAULT_ACCESS_MASK, t->ticket.vaddr);
     }
 }

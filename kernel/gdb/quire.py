@@ -563,6 +563,9 @@ def objects(k):
            for o in sorted(k.objects().values(), key=lambda o: o.serial)])
 
 
+WHY = ["missing", "write", "?", "?"]  # FAULT_WHY_*
+
+
 @command("tickets")
 def tickets(k):
     """the open tickets: pages that threads wait for"""
@@ -572,10 +575,11 @@ def tickets(k):
             ticket = t["ticket"]
             waiters = [k.name_at(first)] + [k.name_at(a) for a, _ in k.chain(
                 "thread", ticket["next_waiter"], "ticket.next_waiter")]
-            rows.append([k.name(s), int(ticket["index"]), int(ticket["sequence"]),
+            why = int(ticket["access"]) >> C["FAULT_WHY_SHIFT"]
+            rows.append([k.name(s), int(ticket["index"]), WHY[why], int(ticket["sequence"]),
                          int(ticket["epoch"]), "yes" if int(ticket["delivered"]) else "no",
                          ", ".join(waiters)])
-    table(["object", "page", "sequence", "epoch", "delivered", "waiters"], rows)
+    table(["object", "page", "why", "sequence", "epoch", "delivered", "waiters"], rows)
     print("%d open" % len(rows))
 
 
@@ -655,7 +659,8 @@ def page_state(k, o, page):
         first = C["DIRECT_MAP_BASE"] + (entry & ~C["SLOT_WAITER_BITS"])
         return "waited for by %s" % k.name_at(first)
     if entry & C["SLOT_RESIDENT"]:
-        return "resident at physical %#x" % (entry & ~C["SLOT_BITS"])
+        return "resident at physical %#x%s" % (
+            entry & ~C["SLOT_BITS"], ", a write asks first" if entry & C["SLOT_ASK"] else "")
     return "missing"
 
 

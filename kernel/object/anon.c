@@ -74,6 +74,7 @@ static const struct mapping_ops anon_mapping_ops = {
     .on_resync = memory_default_on_resync,
     .release_pages = memory_default_release_pages,
     .can_extend_on_fault = memory_default_can_extend_on_fault,
+    .fault_page_permissions = memory_default_fault_page_permissions,
     .supports_mmap = memory_default_supports_mmap,
     .supports_private_mmap = memory_default_supports_private_mmap,
     .mmap_owner_name = anon_mmap_owner_name,

@@ -30,6 +30,7 @@ struct extent {
     struct memory *source;
     u64 source_offset; /* bytes */
     u64 *from;         /* ANSWER_MOVE: index slot of the first source page */
+    u64 bits;          /* SLOT_ASK: the pages come protected */
 };
 
 /* The slot of page `index`, given that of the page before it. */
@@ -50,6 +51,12 @@ static bool is_movable(u64 slot)
     return (slot & SLOT_BITS & ~(SLOT_ACCESSED | SLOT_DIRTY | SLOT_TAIL)) == SLOT_RESIDENT;
 }
 
+/* Does it bring pages? */
+static inline bool brings_pages(unsigned kind)
+{
+    return kind <= ANSWER_ZERO;
+}
+
 /* Rights that the source capability needs for that kind of answer. */
 static unsigned source_rights(unsigned kind)
 {
@@ -67,6 +74,17 @@ static bool refuses_to_extend(const struct memory *m, const struct extent *x)
     return slot && (*slot & SLOT_WAITING);
 }
 
+/* A kind that is none of the four usual ones: does it protect, or allow? */
+static __attribute__((noinline, cold)) bool read_protection(struct extent *x)
+{
+    if (x->kind & ANSWER_PROTECTED) {
+        x->kind &= ANSWER_KIND_MASK;
+        x->bits = SLOT_ASK;
+        return x->kind >= ANSWER_MOVE && brings_pages(x->kind);
+    }
+    return x->kind == ANSWER_PROTECT || x->kind == ANSWER_ALLOW;
+}
+
 /* Read extent `n` of the message into `x` and check what it says by itself. */
 static status_t read_extent(const struct served *s, const struct invocation *inv, unsigned n,
                             struct extent *x)
@@ -77,13 +95,16 @@ static status_t read_extent(const struct served *s, const struct invocation *inv
     u64 count = what >> ANSWER_COUNT_SHIFT;
     u64 status = what >> ANSWER_STATUS_SHIFT & ANSWER_STATUS_MASK;
 
-    x->kind = what & ANSWER_KIND_MASK;
+    x->kind = what & (ANSWER_KIND_MASK | ANSWER_PROTECTED);
     x->status = (status_t)status;
     x->npages = count;
     x->first = offset >> PAGE_SHIFT;
     x->source_offset = inv_word(inv, at + 3);
     x->from = NULL;
-    if (x->kind < ANSWER_MOVE || x->kind > ANSWER_ERROR || (offset & PAGE_MASK) || count == 0)
+    x->bits = 0;
+    if ((x->kind < ANSWER_MOVE || x->kind > ANSWER_ERROR) && !read_protection(x))
+        return ST_BAD_ARG;
+    if ((offset & PAGE_MASK) || count == 0)
         return ST_BAD_ARG;
     if (x->kind == ANSWER_COPY) {
         x->nbytes = count;
@@ -153,12 +174,19 @@ static bool source_ready(struct extent *x)
 /* The epoch that an answer to this slot must carry. */
 static inline u32 expected_epoch(const struct served *s, u64 slot)
 {
-    if (slot & SLOT_WAITING) {
+    if (slot & (SLOT_WAITING | SLOT_ASKED)) {
         const struct ticket *k = &served_first_waiter(slot)->ticket;
         if (k->delivered)
             return k->epoch;
     }
     return s->memory.epoch;
+}
+
+/* Does a page that is offered stay with its sender, since there is one already?  Only where somebody
+ * waits to write to a protected page does another page take its place. */
+static inline bool is_kept(u64 slot)
+{
+    return (slot & (SLOT_RESIDENT | SLOT_ASKED)) == SLOT_RESIDENT;
 }
 
 /* Check the places of an extent: index nodes exist afterwards, epochs agree, and *need grows by the
@@ -182,7 +210,7 @@ static status_t check_places(struct served *s, struct extent *x, struct bank *ba
             from = next_slot(&x->source->index, from, (x->source_offset >> PAGE_SHIFT) + i);
         if (epoch != expected_epoch(s, *to))
             return ST_STALE;
-        if ((*to & SLOT_RESIDENT) || x->kind == ANSWER_ERROR)
+        if (is_kept(*to) || !brings_pages(x->kind))
             continue;
         if (from && frame_payer(frame_of(paddr(*from & ~SLOT_BITS))) == bank)
             continue;
@@ -252,6 +280,52 @@ static struct frame *make_frame(const struct extent *x, u64 i, struct bank *bank
     return f;
 }
 
+/* PROTECT and ALLOW: the pages that are otherwise now than before. */
+static __attribute__((noinline, cold)) u64 change_extent(struct served *s, const struct extent *x)
+{
+    u64 *to = x->to, changed = 0;
+
+    for (u64 i = 0; i < x->npages; i++) {
+        if (i)
+            to = next_slot(&s->memory.index, to, x->first + i);
+        if (!(*to & SLOT_RESIDENT) || (x->kind == ANSWER_PROTECT) == !!(*to & SLOT_ASK))
+            continue;
+        changed++;
+        *to ^= SLOT_ASK;
+        if (x->kind == ANSWER_PROTECT)
+            memory_protect_frame(&s->memory, frame_of(paddr(*to & ~SLOT_BITS)));
+        else if (*to & SLOT_ASKED) {
+            struct thread *first = served_close_ticket(s, to);
+            fault_wake_resident(first, *to);
+        }
+    }
+    return changed;
+}
+
+/* Another page is to take the place of the one that somebody waits to write to: the old one goes, and
+ * the ticket is closed as for a page that was missing. */
+static __attribute__((noinline, cold)) struct thread *drop_page(struct served *s, u64 *to)
+{
+    struct frame *f = frame_of(paddr(*to & ~SLOT_BITS));
+    struct thread *first = served_close_ticket(s, to);
+
+    if (f->map_count)
+        memory_unmap_frame(&s->memory, f);
+    *to = 0;
+    s->memory.resident--;
+    bank_frame_free(f, 0);
+    return first;
+}
+
+/* The page that has just come to this slot is protected. */
+static __attribute__((noinline, cold)) unsigned protect_new(struct thread *first, u64 *to)
+{
+    *to |= SLOT_ASK;
+    if (first)
+        fault_wake_protected(first, *to);
+    return 1;
+}
+
 /* Do page `i`, whose slot is `to`; returns 1 if it was taken, 0 if a page was there already (it is
  * kept, and a frame offered stays with its sender), there is no frame for it any more, or there was
  * nobody to hear an error. */
@@ -261,10 +335,10 @@ static unsigned answer_page(struct served *s, const struct extent *x, struct ban
     struct thread *first = NULL;
     struct frame *f;
 
-    if (*to & SLOT_RESIDENT)
+    if (is_kept(*to))
         return 0;
     if (x->kind == ANSWER_ERROR) {
-        if (!(*to & SLOT_WAITING))
+        if (*to == 0)
             return 0;
         fault_wake_error(served_close_ticket(s, to), x->status);
         return 1;
@@ -272,9 +346,11 @@ static unsigned answer_page(struct served *s, const struct extent *x, struct ban
     f = from ? take_frame(x->source, from, bank) : make_frame(x, i, bank);
     if (!f)
         return 0;
-    if (*to & SLOT_WAITING)
-        first = served_close_ticket(s, to);
+    if (*to)
+        first = *to & SLOT_WAITING ? served_close_ticket(s, to) : drop_page(s, to);
     memory_install(&s->memory, to, x->first + i, f);
+    if (x->bits)
+        return protect_new(first, to);
     if (first)
         fault_wake_resident(first, *to);
     return 1;
@@ -286,6 +362,8 @@ static u64 answer_extent(struct served *s, const struct extent *x, struct bank *
     u64 *to = x->to, *from = x->from;
     u64 taken = 0;
 
+    if (x->kind > ANSWER_ERROR)
+        return change_extent(s, x);
     for (u64 i = 0;;) {
         taken += answer_page(s, x, bank, i, to, from);
         if (++i == x->npages)

@@ -498,6 +498,7 @@ static void check_leaf(u64 *pte, u64 page, void *context)
     slot = radix_find(&m->index, index);
     assert(slot && (*slot & SLOT_RESIDENT));
     assert(pte_paddr(*pte).addr == (*slot & ~SLOT_BITS));
+    assert(!(*slot & SLOT_ASK) || !(*pte & PTE_W));
 }
 
 /* A2.  The hint holds addresses of entries, so it is true as long as they are where it says. */

@@ -24,8 +24,8 @@
 #include "arch/pte.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/object/answer.h"
 #include "kernel/object/bank.h"
-#include "kernel/object/served.h"
 #include "lib/base/bits.h"
 
 static u64 pages_of(const struct region *r)
@@ -58,7 +58,7 @@ struct waiters {
 /* The first thread of a slot's waiters; NULL: nobody waits. */
 static struct thread *waiters_of(u64 slot)
 {
-    return slot & SLOT_WAITING ? kva_from_paddr(paddr(slot & ~SLOT_WAITER_BITS)) : NULL;
+    return slot & (SLOT_WAITING | SLOT_ASKED) ? served_first_waiter(slot) : NULL;
 }
 
 /* Each thread that waits for this page through the region, and may not, faults again. */
@@ -71,7 +71,7 @@ static void wake_waiters(u64 *slot, u64 index, void *context)
     for (struct thread *t = waiters_of(*slot); t; t = next) {
         next = slot_pointer(t->ticket.next_waiter);
         if (t->ticket.region != w->region ||
-            (!w->all && still_allowed(w->region, t->ticket.access)))
+            (!w->all && still_allowed(w->region, t->ticket.access & FAULT_ACCESS_MASK)))
             continue;
         served_cancel_wait(t);
         schedule_ready(t);
@@ -295,10 +295,12 @@ static bool remove_part(struct aspace *a, struct region *r, u64 from, u64 to)
 
 /* --------------------------------------------------------------------------- changing permissions */
 
+/* An entry loses what it may not have any more, and gets read or exec at once.  Write it does not get
+ * here: whether this page may be written now is the fault path's to say. */
 static void change_entry(u64 *pte, u64 page, void *context)
 {
     struct changed *c = context;
-    u64 template = c->region->pte_template, old = *pte;
+    u64 template = c->region->pte_template & ~(u64)PTE_W, old = *pte;
 
     if (!pte_is_valid(template)) {
         clear_entry(pte, page, context);

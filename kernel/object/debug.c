@@ -15,6 +15,7 @@
 #include "kernel/core/schedule.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/memory.h"
+#include "kernel/object/served.h"
 #include "kernel/object/thread.h"
 
 #define OPERATIONS_OF   debug
@@ -154,16 +155,17 @@ static status_t debug_mapping_info(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
-/* The thread that comes after `n` others in the tree below the first bank; NULL: there are fewer. */
-static const struct thread *nth_thread(const struct object *o, u64 n)
+/* The object of that type that comes after `n` others in the tree below the first bank; NULL: there
+ * are fewer. */
+static struct object *nth_object(const struct object *o, enum object_type type, u64 n)
 {
     const struct slot *top = &object_bank(o)->object.origin;
 
     for (const struct slot *s = top; s; s = slot_walk_next(top, s)) {
-        const struct object *at = slot_object(s);
+        struct object *at = slot_object(s);
 
-        if (slot_place(s) == PLACE_ORIGIN && at->type == OBJ_thread && n-- == 0)
-            return container_of(at, const struct thread, object);
+        if (slot_place(s) == PLACE_ORIGIN && at->type == type && n-- == 0)
+            return at;
     }
     return NULL;
 }
@@ -171,13 +173,15 @@ static const struct thread *nth_thread(const struct object *o, u64 n)
 /* debug.thread.  Rights: QUERY.  Lock: alone. */
 static status_t debug_thread(struct object *o, struct invocation *inv)
 {
-    const struct thread *t = nth_thread(o, inv_word(inv, 0));
+    const struct object *found = nth_object(o, OBJ_thread, inv_word(inv, 0));
+    const struct thread *t;
     word_t owner[OWNER_NAME_BYTES / 8] = {0};
     u64 offset = 0;
     u32 waited = 0; /* right also when the stamp's 32 bits have wrapped once */
 
-    if (!t)
+    if (!found)
         return ST_OK;
+    t = container_of(found, const struct thread, object);
     if (t->state == THREAD_FAULTING) {
         waited = (u32)kernel_counters.ticks - t->ticket.since;
         offset = t->ticket.index << PAGE_SHIFT;
@@ -193,6 +197,26 @@ static status_t debug_thread(struct object *o, struct invocation *inv)
     for (unsigned i = 0; i < ARRAY_SIZE(owner); i++)
         inv_result(inv, owner[i]);
     inv_result(inv, waited);
+    return ST_OK;
+}
+
+/* debug.served.  Rights: QUERY.  Lock: alone. */
+static status_t debug_served(struct object *o, struct invocation *inv)
+{
+    struct object *found = nth_object(o, OBJ_served, inv_word(inv, 0));
+    word_t name[OWNER_NAME_BYTES / 8];
+    const struct served *s;
+
+    if (!found)
+        return ST_OK;
+    s = served_of(memory_of(found));
+    s->memory.ops->mmap_owner_name(&s->memory, (char *)name);
+    inv_result(inv, found->serial);
+    inv_result(inv, s->waits);
+    inv_result(inv, s->waited);
+    inv_result(inv, s->longest_wait);
+    for (unsigned i = 0; i < ARRAY_SIZE(name); i++)
+        inv_result(inv, name[i]);
     return ST_OK;
 }
 

@@ -45,8 +45,11 @@ struct frame {
         u32 map_count; /* USER */
         u32 used;      /* SLAB: objects in use; KERNEL radix node: entries in use */
     };
-    u32 payer;   /* slot number of the bank's origin, 0 = none */
-    u32 free_at; /* SLAB: offset of the first free object in the page + 1; 0 = full */
+    u32 payer; /* slot number of the bank's origin, 0 = none */
+    union {
+        u32 free_at; /* SLAB: offset of the first free object in the page + 1; 0 = full */
+        u32 waiter;  /* USER, if its slot is ASKED: first thread that waits to write, slot number */
+    };
     u8 state;
     u8 order;      /* log2 of frames of the block: FREE, and as allocated */
     u8 size_class; /* SLAB */

@@ -15,6 +15,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
+#include "kernel/object/served.h"
 #include "lib/base/string.h"
 
 /* The table has each member of mapping_ops.def, and besides only prepare_map, permit_map and
@@ -114,6 +115,31 @@ void memory_unmap_frame(struct memory *m, struct frame *f)
     assert(f->map_count == 0); /* I3 */
 }
 
+/* Lock: as memory_unmap_frame.  Cost: per region of the object, until all PTEs are found. */
+void memory_protect_frame(struct memory *m, struct frame *f)
+{
+    u32 left = f->map_count;
+
+    for (struct region *r = slot_pointer(m->region_list); r && left > 0;
+         r = slot_pointer(r->next)) {
+        u64 npages = (r->end - r->start) >> PAGE_SHIFT;
+        u64 address = r->start + ((f->index - r->first_page) << PAGE_SHIFT);
+        u64 *pte;
+
+        if (f->index < r->first_page || f->index - r->first_page >= npages)
+            continue;
+        pte = radix_find(&r->aspace->table, address >> PAGE_SHIFT);
+        if (!pte || !pte_is_valid(*pte))
+            continue;
+        left--;
+        if (!(*pte & PTE_W))
+            continue;
+        aspace_fold_pte(r, __atomic_fetch_and(pte, ~(u64)(PTE_W | PTE_D), __ATOMIC_RELAXED));
+        mmu_flush_page(vaddr(address), r->aspace->asid);
+    }
+    assert(left == 0); /* I3 */
+}
+
 status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsigned first,
                             word_t *detail)
 {
@@ -187,6 +213,8 @@ static void give_up_page(u64 *slot, u64 index, void *context)
 
     if (!(*slot & SLOT_RESIDENT) || (*slot & (SLOT_PINNED | SLOT_WRITEBACK)))
         return;
+    if (*slot & SLOT_ASKED)
+        served_retry(slot); /* they find the page missing, and wait for that */
     if (f->map_count)
         memory_unmap_frame(m, f);
     release_page(slot, index, m);
@@ -208,6 +236,15 @@ bool memory_default_can_extend_on_fault(const struct memory *m)
 {
     (void)m;
     return false;
+}
+
+u32 memory_default_fault_page_permissions(const struct memory *m, const struct access *access,
+                                          u64 slot, u32 permissions)
+{
+    (void)m;
+    (void)access;
+    (void)slot;
+    return permissions;
 }
 
 bool memory_default_supports_mmap(const struct memory *m)
@@ -330,6 +367,7 @@ static void check_page(u64 *slot, u64 index, void *context)
     check->resident++;
     assert(f->state == FRAME_USER); /* M1 */
     assert(f->owner == (u64)check->memory && f->index == index);
+    assert(!(*slot & SLOT_ASKED) || (*slot & SLOT_ASK));
     assert(f->map_count == count_mappings(check->memory, index)); /* I3 */
 }
 

@@ -87,6 +87,10 @@ struct mapping_ops {
     status_t (*release_pages)(struct memory *m, unsigned rights, u64 first, u64 count);
     /* Is a page at or beyond the end a question to the owner (resolve_fault), not TRUNCATED? */
     bool (*can_extend_on_fault)(const struct memory *m);
+    /* What a mapping that may have `permissions` gets of the resident page of `slot` now: less than
+     * that where a write is to ask first.  Asked only of slots with ASK.  Lock: shared. */
+    u32 (*fault_page_permissions)(const struct memory *m, const struct access *access, u64 slot,
+                                  u32 permissions);
     bool (*supports_mmap)(const struct memory *m);
     bool (*supports_private_mmap)(const struct memory *m);
     void (*mmap_owner_name)(const struct memory *m, char name[OWNER_NAME_BYTES]); /* NUL padded */
@@ -104,6 +108,8 @@ struct mapping_ops {
  * Index slot of a page: 0 empty; else low 12 bits say what the rest is.
  *  SLOT_RESIDENT: physical address of the frame | bits.   SLOT_WAITING: kernel address's physical
  *  address of the first waiter's thread block (1 KiB aligned) | SLOT_WAITING.
+ * A ticket for a write to a page that is there leaves the slot RESIDENT, so that those who only read
+ * go on as before: SLOT_ASKED says that there is one, and the frame's record names the first waiter.
  * A page may be moved away iff the low 12 bits, accessed and dirty aside, are exactly RESIDENT.
  */
 #define SLOT_RESIDENT    0x001ul
@@ -113,7 +119,8 @@ struct mapping_ops {
 #define SLOT_PINNED      0x010ul
 #define SLOT_SHARED      0x020ul
 #define SLOT_TAIL        0x040ul /* partial last page of the object */
-#define SLOT_ASK         0x080ul /* ask the server before a write */
+#define SLOT_ASK         0x080ul /* ask the server before a write: no PTE of it has W */
+#define SLOT_ASKED       0x100ul /* RESIDENT and ASK: who waits to write hangs at frame->waiter */
 #define SLOT_ACCESSED    0x200ul
 #define SLOT_BITS        0xffful
 #define SLOT_WAITER_BITS 0x3fful
@@ -164,6 +171,9 @@ void memory_install(struct memory *m, u64 *slot, u64 index, struct frame *f);
 /* Remove every PTE of the frame everywhere (object's regions; stops at map_count 0) and flush. */
 void memory_unmap_frame(struct memory *m, struct frame *f);
 
+/* Take W from every PTE of the frame everywhere and flush; dirty and accessed are folded first. */
+void memory_protect_frame(struct memory *m, struct frame *f);
+
 /* Range checks of every operation that names a range: BAD_ARG (detail = argument index of the
  * offending value, `first` for the offset and first+1 for the length), PAST_END (detail = end). */
 status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsigned first,
@@ -179,6 +189,8 @@ void memory_default_on_protect(struct memory *m, struct region *r);
 void memory_default_on_resync(struct memory *m);
 status_t memory_default_release_pages(struct memory *m, unsigned rights, u64 first, u64 count);
 bool memory_default_can_extend_on_fault(const struct memory *m);
+u32 memory_default_fault_page_permissions(const struct memory *m, const struct access *access,
+                                          u64 slot, u32 permissions);
 bool memory_default_supports_mmap(const struct memory *m);
 bool memory_default_supports_private_mmap(const struct memory *m);
 void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);

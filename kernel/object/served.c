@@ -317,25 +317,81 @@ static void open_remove(struct served *s, struct thread *t)
     t->ticket.open_next = t->ticket.open_prev = 0;
 }
 
-struct thread *served_first_waiter(u64 slot)
+__attribute__((noinline, cold)) struct thread *served_first_writer(u64 slot)
 {
-    return kva_from_paddr(paddr(slot & ~SLOT_WAITER_BITS));
+    return slot_pointer(frame_of(paddr(slot & ~SLOT_BITS))->waiter);
+}
+
+/* The slot says that `t` is the first who waits: for the page, or to write to the page that is there. */
+static void set_first_waiter(u64 *slot, struct thread *t)
+{
+    if (*slot & SLOT_RESIDENT) {
+        frame_of(paddr(*slot & ~SLOT_BITS))->waiter = slot_number(t);
+        *slot |= SLOT_ASKED;
+    } else {
+        *slot = paddr_from_kva(t).addr | SLOT_WAITING;
+    }
+}
+
+static __attribute__((noinline, cold)) void count_ticks(struct served *s, u32 waited)
+{
+    s->waited += waited;
+    s->longest_wait = MAX(s->longest_wait, waited);
 }
 
 struct thread *served_close_ticket(struct served *s, u64 *slot)
 {
-    struct thread *first = served_first_waiter(*slot);
+    u64 old = *slot;
+    struct thread *first;
+    u32 waited;
 
+    if (old & SLOT_WAITING) {
+        first = kva_from_paddr(paddr(old & ~SLOT_WAITER_BITS));
+        *slot = 0;
+    } else {
+        first = served_first_writer(old);
+        *slot = old & ~SLOT_ASKED;
+    }
+    waited = (u32)kernel_counters.ticks - first->ticket.since;
+    s->waits++;
+    if (waited)
+        count_ticks(s, waited);
     open_remove(s, first);
     if (first->wait.kind == QNODE_TICKET)
         queue_retract(s, &first->wait);
-    *slot = 0;
     return first;
+}
+
+void served_retry(u64 *slot)
+{
+    struct thread *first = served_first_waiter(*slot);
+
+    fault_wake_retry(served_close_ticket(served_of(first->ticket.object), slot));
 }
 
 static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver);
 
-/* Lock: shared.  The page is not there: wait for the server, alone or with those who wait already.
+/* Somebody waits at this slot already, whom `t` joins, or it has a page to which `t` is the first who
+ * wants to write. */
+static __attribute__((noinline)) bool joins_others(u64 *slot, struct thread *t)
+{
+    struct thread *first;
+
+    if (*slot & SLOT_RESIDENT)
+        t->ticket.access |= FAULT_WHY_PROTECTED << FAULT_WHY_SHIFT;
+    if ((*slot & (SLOT_WAITING | SLOT_ASKED)) == 0) {
+        set_first_waiter(slot, t);
+        return false;
+    }
+    first = served_first_waiter(*slot);
+    schedule_block(t, THREAD_FAULTING);
+    t->ticket.next_waiter = first->ticket.next_waiter;
+    first->ticket.next_waiter = slot_number(t);
+    return true;
+}
+
+/* Lock: shared.  The page is not there, or is protected and somebody writes (the slot says which, as
+ * long as the ticket is open): wait for the server, alone or with those who wait already.
  * If nothing older is to be told and a server waits, it hears at once: no queue is touched, and the
  * context that is lent never leaves the run queue. */
 static enum resolve_result served_resolve_fault(struct memory *m, const struct access *access,
@@ -363,14 +419,10 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
     t->ticket.delivered = 0;
     t->ticket.since = (u32)kernel_counters.ticks;
     t->ticket.next_waiter = 0;
-    if (*place->slot & SLOT_WAITING) {
-        struct thread *first = served_first_waiter(*place->slot);
-        schedule_block(t, THREAD_FAULTING);
-        t->ticket.next_waiter = first->ticket.next_waiter;
-        first->ticket.next_waiter = slot_number(t);
+    if (*place->slot == 0)
+        *place->slot = paddr_from_kva(t).addr | SLOT_WAITING;
+    else if (joins_others(place->slot, t))
         return RESOLVE_PENDING;
-    }
-    *place->slot = paddr_from_kva(t).addr | SLOT_WAITING;
     open_add(s, t);
     if (queue_is_empty(&s->queue) && (receiver = ipc_take_receiver(e))) {
         t->state = THREAD_FAULTING;
@@ -395,7 +447,7 @@ static void ticket_inherit(struct served *s, struct thread *t, struct thread *he
     open_add(s, heir);
     if (t->wait.kind == QNODE_TICKET)
         queue_replace(&s->queue, &t->wait, &heir->wait);
-    *t->ticket.slot = paddr_from_kva(heir).addr | SLOT_WAITING;
+    set_first_waiter(t->ticket.slot, heir);
     ipc_context_back(heir); /* it waits at the endpoint from now on, and may help */
 }
 
@@ -478,7 +530,7 @@ static void deliver_event(struct served *s, struct event *e, struct thread *rece
 }
 
 /* End of the run of missing pages that the server may fill: inside the mapping, the object and the
- * index leaf, where one pointer reaches them all. */
+ * index leaf, where one pointer reaches them all.  It begins behind a page that is there, but protected. */
 static u64 missing_window(const struct memory *m, const struct ticket *k)
 {
     const struct region *r = k->region;
@@ -740,6 +792,14 @@ static bool served_can_extend_on_fault(const struct memory *m)
     return container_of(m, struct served, memory)->flags & DECLARE_EXTEND;
 }
 
+static u32 served_fault_page_permissions(const struct memory *m, const struct access *access,
+                                         u64 slot, u32 permissions)
+{
+    (void)m;
+    (void)access;
+    return slot & SLOT_ASK ? permissions & ~(u32)MAP_WRITE : permissions;
+}
+
 static bool served_supports_mmap(const struct memory *m)
 {
     return container_of(m, struct served, memory)->flags & DECLARE_MAPPABLE;
@@ -767,6 +827,7 @@ static const struct mapping_ops served_mapping_ops = {
     .on_resync = served_on_resync,
     .release_pages = served_release_pages,
     .can_extend_on_fault = served_can_extend_on_fault,
+    .fault_page_permissions = served_fault_page_permissions,
     .supports_mmap = served_supports_mmap,
     .supports_private_mmap = served_supports_private_mmap,
     .mmap_owner_name = served_mmap_owner_name,
@@ -831,7 +892,9 @@ static void served_check(const struct object *o)
     }
     for (const struct thread *t = slot_pointer(s->open_first); t;
          t = slot_pointer(t->ticket.open_next)) {
-        assert(*t->ticket.slot == (paddr_from_kva(t).addr | SLOT_WAITING)); /* I2 */
+        assert(*t->ticket.slot & (SLOT_WAITING | SLOT_ASKED)); /* I2 */
+        assert(served_first_waiter(*t->ticket.slot) == t);
+        assert(t->ticket.access >> FAULT_WHY_SHIFT == (*t->ticket.slot & SLOT_RESIDENT));
         assert(t->state == THREAD_FAULTING);
         assert(t->ticket.delivered == (t->wait.kind == QNODE_OFF));
     }

@@ -16,7 +16,7 @@
 
 /*
  * V3 node is on the endpoint's senders <=> the queue is not empty, a server is attached, and no
- *    receiver waits there.   I2 a slot is WAITING iff its first waiter is on `open`.
+ *    receiver waits there.   I2 a slot is WAITING or ASKED iff its first waiter is on `open`.
  * V4 attached is on the endpoint's list <=> the server slot is full.
  * I7 the queue is in order of `sequence`; only its first entry is ever delivered.
  */
@@ -38,6 +38,9 @@ struct served {
     u32 records; /* event records in use */
     u32 records_max;
     bool server_leaves; /* the server slot is about to be emptied: as if it were */
+    u32 longest_wait; /* of the tickets that are closed: ticks */
+    u64 waits;        /* how many those are */
+    u64 waited;       /* ticks, all of them together */
     char name[OWNER_NAME_BYTES];
 };
 _Static_assert(sizeof(struct served) <= 512, "size class");
@@ -59,5 +62,8 @@ bool served_lost_server(struct served *s);
 /* A waiter leaves its ticket (killed, unmapped): the next waiter takes over, or the ticket is
  * cancelled in silence. */
 void served_cancel_wait(struct thread *t);
+
+/* Whoever waits at this slot, which is WAITING or ASKED, faults again. */
+void served_retry(u64 *slot);
 
 #endif

@@ -45,7 +45,7 @@ struct ticket {
     u32 open_next;   /* object's open tickets: threads, slot numbers */
     u32 open_prev;
     u32 epoch;
-    u8 access; /* ACCESS_* */
+    u8 access; /* ACCESS_*, FAULT_WHY_* */
     u8 delivered;
     u8 spare[2];
     u32 since; /* low bits of kernel_counters.ticks when the wait began */

@@ -83,7 +83,10 @@
 #define ANSWER_COPY         2 /* source: memory with READ; byte offset; what is not covered is zero */
 #define ANSWER_ZERO         3
 #define ANSWER_ERROR        4 /* whoever waits hears the status */
-#define ANSWER_KIND_MASK    0xff
+#define ANSWER_PROTECT      6 /* pages that are there: a write to them asks the server from now on */
+#define ANSWER_ALLOW        7 /* ... does not ask any more; who waits to write goes on */
+#define ANSWER_KIND_MASK    0x7f
+#define ANSWER_PROTECTED    0x80 /* flag of MOVE, COPY, ZERO: the pages come as PROTECT makes them */
 #define ANSWER_STATUS_SHIFT 8
 #define ANSWER_STATUS_MASK  0xffffff
 #define ANSWER_COUNT_SHIFT  32
@@ -99,8 +102,10 @@
 #define FAULT_WHY_SHIFT    4 /* FAULT_WHY_* */
 #define FAULT_WHY_MASK     3
 #define FAULT_WHY_MISSING  0
-#define FAULT_PERMS_SHIFT  8  /* MAP_* of the mapping, MAP_PRIVATE included */
-#define FAULT_SIZE_SHIFT   16 /* bytes touched where known, else 0 */
+#define FAULT_WHY_PROTECTED \
+    1 /* the page is there, and a write asks first: ALLOW, ERROR, or another page in its place */
+#define FAULT_PERMS_SHIFT 8  /* MAP_* of the mapping, MAP_PRIVATE included */
+#define FAULT_SIZE_SHIFT  16 /* bytes touched where known, else 0 */
 
 /* Thread states as thread.query tells them. */
 #define THREAD_NEW       0 /* not configured */
@@ -197,8 +202,9 @@ struct fault_event {
     word_t mapping; /* mapping id */
     word_t flags;   /* ACCESS_*, FAULT_* */
     word_t
-        window_end; /* object offset: every page in [offset, window_end) is missing and may be filled */
-    word_t epoch;    /* goes back with the answer */
+        window_end; /* object offset: every page in [offset, window_end) is missing and may be filled
+                       (FAULT_WHY_PROTECTED: each but the first) */
+    word_t epoch;   /* goes back with the answer */
     word_t sequence; /* counts this object's events and faults */
     word_t pc;
     word_t badge; /* of the capability that the mapping was made with */

@@ -169,6 +169,20 @@ static bool extend(struct pager_object *o, word_t offset)
     return true;
 }
 
+/* Pages that are not to be written yet come protected. */
+static void protect_pages(struct pager_object *o, const struct pager_access *access,
+                          const struct pager_map *map, struct page_answer *answer)
+{
+    if (o->ops->fault_page_permissions(o, access, map, map->permissions) & MAP_WRITE)
+        return;
+    for (unsigned i = 0; i < answer->count; i++) {
+        word_t kind = answer->extents[i].what & ANSWER_KIND_MASK;
+
+        if (kind == ANSWER_MOVE || kind == ANSWER_COPY || kind == ANSWER_ZERO)
+            answer->extents[i].what |= ANSWER_PROTECTED;
+    }
+}
+
 static void hear_fault(struct pager_object *o, const struct fault_event *e,
                        struct page_answer *answer)
 {
@@ -201,6 +215,8 @@ static void hear_fault(struct pager_object *o, const struct fault_event *e,
         o->ops->resolve_fault(o, &access, &map, answer);
     else
         answer_error(answer, ST_TRUNCATED);
+    if (o->ops->fault_page_permissions && answer->count)
+        protect_pages(o, &access, &map, answer);
 }
 
 static void hear_mapping(struct pager_object *o, unsigned op, const struct mapping_event *e)

@@ -117,6 +117,17 @@ static inline void answer_zero(struct page_answer *answer, word_t npages)
     answer_add(answer, answer_what(ANSWER_ZERO, 0, npages), 0, 0, npages);
 }
 
+/* The next `npages` pages, which are there, ask before a write from now on (FAULT_WHY_PROTECTED), in
+ * every mapping; or do not ask any more, and who waits to write goes on. */
+static inline void answer_protect(struct page_answer *answer, word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_PROTECT, 0, npages), 0, 0, npages);
+}
+static inline void answer_allow(struct page_answer *answer, word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_ALLOW, 0, npages), 0, 0, npages);
+}
+
 /* The next page cannot be had: whoever waits for it hears `status`. */
 static inline void answer_error(struct page_answer *answer, status_t status)
 {
@@ -148,9 +159,17 @@ struct pager_ops {
     bool (*supports_private_mmap)(struct pager_object *o);
     /* Short name for people.  Default: the object's name. */
     const char *(*mmap_owner_name)(struct pager_object *o);
-    /* Supply the page at map->offset by filling in `answer`, which is empty.  No default. */
+    /* Supply the page at map->offset by filling in `answer`, which is empty.  Where access->why is
+     * FAULT_WHY_PROTECTED the page is there and protected, and somebody wants to write: answer_allow,
+     * answer_error, or pages (move, copy, zero), the first of which takes its place.  No default. */
     void (*resolve_fault)(struct pager_object *o, const struct pager_access *access,
                           const struct pager_map *map, struct page_answer *answer);
+    /* What the pages that resolve_fault just answered are to be installed with; `permissions` are
+     * those of the mapping that faulted.  Without MAP_WRITE, in every mapping of the object: a write
+     * is asked about first (FAULT_WHY_PROTECTED).  Reading needs no leave.  Default: `permissions`,
+     * and nothing is protected. */
+    word_t (*fault_page_permissions)(struct pager_object *o, const struct pager_access *access,
+                                     const struct pager_map *map, word_t permissions);
     /* A page at `offset`, at or beyond the end, is touched: the size in bytes that the object is to
      * have from now on, beyond `offset`, whereupon resolve_fault is called for the page; or 0, and
      * the client hears TRUNCATED.  Default: 0, without being asked. */

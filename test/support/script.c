@@ -19,6 +19,8 @@ static bool make_answer(struct script *s, struct message *m)
     word_t npages = s->npages ? s->npages : 1;
     word_t offset = m->fault.offset, epoch = m->fault.epoch, what = 0;
 
+    if ((m->fault.flags >> FAULT_WHY_SHIFT & FAULT_WHY_MASK) == FAULT_WHY_PROTECTED)
+        answer = s->on_write;
     if (s->patience && --s->patience == 0)
         s->answer = s->afterwards;
     switch (answer) {
@@ -34,6 +36,9 @@ static bool make_answer(struct script *s, struct message *m)
     case SCRIPT_ERROR:
         what = answer_what(ANSWER_ERROR, s->status, npages);
         break;
+    case SCRIPT_ALLOW:
+        what = answer_what(ANSWER_ALLOW, 0, npages);
+        break;
     case SCRIPT_SILENT:
         return false;
     case SCRIPT_DIE:
@@ -41,12 +46,21 @@ static bool make_answer(struct script *s, struct message *m)
         return false;
     }
     m->words[0] = epoch;
-    m->words[1] = what;
+    m->words[1] = answer == SCRIPT_ALLOW ? what : what | s->flags;
     m->words[2] = offset;
     m->words[3] = s->source;
     m->words[4] = offset + s->shift;
     message_prepare(m, OP_served_answer, 5, 0);
     return true;
+}
+
+/* Make the object that a message is about longer, if the test said so. */
+static void grow(struct script *s, const struct message *m)
+{
+    if (!s->grow)
+        return;
+    s->answered = q_served_resize(s->objects[m->badge % SCRIPT_KEYS], s->grow);
+    s->grow = 0;
 }
 
 /* Answer and receive the next message; a failed answer is noted. */
@@ -71,16 +85,15 @@ static void script_main(void *argument)
     while (status == ST_OK) {
         if (message_kind(&m) == MSG_EVENT) {
             note_event(s, &m);
-            if (s->grow && message_label(&m) == MAPPING_resolve_fault) {
-                s->answered = q_served_resize(s->objects[m.badge % SCRIPT_KEYS], s->grow);
-                s->grow = 0;
-            }
+            if (message_label(&m) == MAPPING_resolve_fault)
+                grow(s, &m);
             if (message_label(&m) == MAPPING_resolve_fault && make_answer(s, &m))
                 status = answer_and_receive(s, &m);
             else
                 status = q_recv(&m, 0);
         } else if (message_kind(&m) == MSG_ASK) {
             note_event(s, &m);
+            grow(s, &m);
             if (s->asked == SCRIPT_DIE)
                 q_thread_stop(s->worker->thread);
             m.words[0] = s->permissions ? s->permissions : ALL_ACCESS;

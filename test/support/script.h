@@ -31,6 +31,7 @@ enum script_answer {
     SCRIPT_ERROR,
     SCRIPT_SILENT, /* none: the fault waits */
     SCRIPT_DIE,    /* stops its own thread instead */
+    SCRIPT_ALLOW,  /* of a write to a page that is there */
 };
 
 struct script {
@@ -44,12 +45,14 @@ struct script {
     word_t bytes;    /* SCRIPT_COPY: how many; 0 = a page */
     word_t npages;   /* of the others; 0 = 1 */
     status_t status; /* SCRIPT_ERROR */
+    word_t flags;    /* of the kind: ANSWER_PROTECTED */
+    enum script_answer on_write; /* in place of `answer` where the fault is FAULT_WHY_PROTECTED */
     word_t patience; /* answer only so many faults, then as `afterwards` says; 0 = all */
     enum script_answer afterwards;
 
-    word_t grow;        /* resize the object to so many bytes before the next answer; 0 = no */
-    status_t permit;    /* the reply to MSG_ASK ... */
-    word_t permissions; /* ... and what it grants; 0 = all access */
+    word_t grow; /* resize the object to so many bytes before the next answer or reply; 0 = no */
+    status_t permit;          /* the reply to MSG_ASK ... */
+    word_t permissions;       /* ... and what it grants; 0 = all access */
     enum script_answer asked; /* SCRIPT_SILENT or SCRIPT_DIE instead of that reply */
 
     struct result answered; /* how the last answer went: status, pages taken or detail */

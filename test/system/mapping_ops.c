@@ -49,11 +49,13 @@ struct own {
     volatile unsigned asked_info, faults, mapped, unmapped;
     struct pager_map last;
     volatile unsigned split, protected, resynced, pieces;
-    struct pager_map listed;           /* the last piece of the list */
-    word_t asked_offset, asked_length; /* the last get_mapping_info_with */
-    word_t longer;                     /* what can_extend_on_fault answers */
-    word_t released;                   /* bytes that release_pages heard of */
-    status_t keeps;                    /* what it answers */
+    struct pager_map listed;            /* the last piece of the list */
+    word_t asked_offset, asked_length;  /* the last get_mapping_info_with */
+    word_t longer;                      /* what can_extend_on_fault answers */
+    word_t released;                    /* bytes that release_pages heard of */
+    status_t keeps;                     /* what it answers */
+    word_t withheld;                    /* permissions that pages are installed without */
+    volatile unsigned protected_faults; /* resolve_fault with FAULT_WHY_PROTECTED */
 };
 
 static struct own *own_of(struct pager_object *o)
@@ -103,10 +105,20 @@ static const char *own_name(struct pager_object *o)
 static void own_fault(struct pager_object *o, const struct pager_access *access,
                       const struct pager_map *m, struct page_answer *answer)
 {
-    (void)access;
     own_of(o)->last = *m;
     own_of(o)->faults++;
-    answer_zero(answer, 1);
+    if (access->why == FAULT_WHY_PROTECTED) {
+        own_of(o)->protected_faults++;
+        answer_allow(answer, 1);
+    } else {
+        answer_zero(answer, 1);
+    }
+}
+static word_t own_permissions(struct pager_object *o, const struct pager_access *access,
+                              const struct pager_map *m, word_t permissions)
+{
+    (void)access, (void)m;
+    return permissions & ~own_of(o)->withheld;
 }
 
 static void own_split(struct pager_object *o, const struct pager_map *m)
@@ -146,6 +158,7 @@ static const struct pager_ops range_members = {
     .on_resync = own_resync,
     .can_extend_on_fault = own_extend,
     .release_pages = own_release,
+    .fault_page_permissions = own_permissions,
     .resolve_fault = own_fault,
 };
 static const struct pager_ops all_members = {
@@ -668,6 +681,15 @@ static void test_range_members(void)
     r = pager_release(&own->object, PAGES(8), PAGES(2));
     ok(r.status == ST_OK && r.value == 1 && page_read(own->object.cap, PAGES(9)).state == 0,
        "release_pages served: else they are dropped");
+    ok(touch(PROBE_STORE, at)->status == ST_OK && own->protected_faults == 0,
+       "fault_page_permissions served: what the mapping allows, and nothing is asked");
+    own->withheld = MAP_WRITE;
+    load(at + PAGES(5));
+    ok(own->protected_faults == 0 && touch(PROBE_STORE, at + PAGES(5))->status == ST_OK &&
+           own->protected_faults == 1,
+       "fault_page_permissions served: without MAP_WRITE a page is read, and a write asks");
+    ok(touch(PROBE_STORE, at + PAGES(5))->status == ST_OK && own->protected_faults == 1,
+       "fault_page_permissions served: until it is allowed");
     kit_unmap(at, PAGES(32));
     own_end(w);
 }

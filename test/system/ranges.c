@@ -679,6 +679,13 @@ static void test_ask(void)
     must(map_at(at + PAGES(6), PAGE, client, 0, RW), "map");
     ok(asked(0, 0, PAGE, true, RW, 9) && s->heard[0].ask.epoch == epoch + 3,
        "a successor is asked in its turn");
+    s->grow = PAGES(17); /* raises the epoch between the question and the reply */
+    must(map_at(at + PAGES(7), PAGE, client, PAGES(3), RW), "map");
+    ok(script_count(s, MAPPING_get_mapping_info_with) == 3 &&
+           asked(1, PAGES(3), PAGE, true, RW, 9) && asked(2, PAGES(3), PAGE, true, RW, 9) &&
+           s->heard[2].ask.epoch == epoch + 3 &&
+           script_nth(s, MAPPING_get_mapping_info_with, 2)->ask.epoch == epoch + 4,
+       "a permit for an object that has changed since is none: its server is asked again");
     must(q_aspace_unmap(SLOT_ASPACE, at, PAGES(16)), "unmap");
     script_settle(s);
     drop(client);

@@ -161,6 +161,23 @@ void show_programs(void)
     show_console();
 }
 
+/* For each served object that anybody has waited for: how often, and for how long. */
+static void show_past_waits(void)
+{
+    for (word_t i = 0;; i++) {
+        struct message m = {.words = {i}};
+        char owner[OWNER_NAME_BYTES + 1] = "";
+
+        if (!given.debug || q_operation(given.debug, OP_debug_served, 1, &m) != ST_OK ||
+            message_nwords(&m) == 0)
+            return;
+        message_get_bytes(&m, 4, owner, OWNER_NAME_BYTES);
+        if (m.words[1])
+            printf("waits past: %lu for '%s', %lu ms in all, %lu ms the longest\n", m.words[1],
+                   owner, m.words[2] * TICK_MS, m.words[3] * TICK_MS);
+    }
+}
+
 void show_waits(void)
 {
     struct thread_info t;
@@ -175,6 +192,7 @@ void show_waits(void)
     }
     if (!any)
         printf("nobody waits for a page\n");
+    show_past_waits();
 }
 
 /* ---- maps -------------------------------------------------------------------------------------*/

@@ -720,6 +720,67 @@ static void a_fault_on_a_valid_page_sets_what_hardware_did_not(void **state)
     assert_int_equal(m->resident, 1);
 }
 
+/* Who reads a protected page has it; who writes waits at its frame, and leaves as from any ticket. */
+static void a_protected_page_is_read_by_all_and_written_by_none(void **state)
+{
+    const u64 here = 0x40000;
+    struct thread *first, *second;
+    struct aspace *a, *b;
+    struct served *s;
+    struct memory *m;
+    struct frame *f;
+    u64 *slot, *pte;
+
+    (void)state;
+    assert_int_equal(create(OBJ_aspace, SLOT_SPACE, 0, 0), ST_OK);
+    assert_int_equal(create(OBJ_aspace, SLOT_SPACE + 1, 0, 0), ST_OK);
+    a = object_at(SLOT_SPACE);
+    b = object_at(SLOT_SPACE + 1);
+    s = serve(SLOT_MEMORY, 1 << 20, MAP_READ | MAP_WRITE, 0, DECLARE_MAPPABLE);
+    m = &s->memory;
+    assert_int_equal(map(a, here, 0x4000, SLOT_MEMORY, 0, MAP_WRITE), ST_OK);
+    assert_int_equal(map(b, here, 0x4000, SLOT_MEMORY, 0, MAP_WRITE), ST_OK);
+    slot = radix_make(&m->index, 1, bank);
+    f = bank_frame_alloc(bank, 0);
+    memory_install(m, slot, 1, f);
+
+    /* downgraded: both entries lose write, what they know is kept, nothing is remembered */
+    touch(a, here + PAGE_SIZE, ACCESS_STORE);
+    touch(b, here + PAGE_SIZE, ACCESS_LOAD);
+    remember(a, here + PAGE_SIZE);
+    *slot |= SLOT_ASK;
+    memory_protect_frame(m, f);
+    pte = radix_find(&a->table, (here + PAGE_SIZE) >> PAGE_SHIFT);
+    assert_int_equal(*pte & (PTE_V | PTE_W | PTE_D), PTE_V);
+    assert_int_equal(*slot & SLOT_BITS, SLOT_RESIDENT | SLOT_ASK | SLOT_ACCESSED | SLOT_DIRTY);
+    assert_int_equal(f->map_count, 2);
+    assert_int_equal(cache[0].pte, 0);
+
+    assert_int_equal(touch(b, here + PAGE_SIZE, ACCESS_LOAD)->state, THREAD_READY);
+    first = touch(a, here + PAGE_SIZE + 8, ACCESS_STORE);
+    second = touch(b, here + PAGE_SIZE + 16, ACCESS_STORE);
+    assert_int_equal(first->state, THREAD_FAULTING);
+    assert_int_equal(second->state, THREAD_FAULTING);
+    assert_ptr_equal(served_first_waiter(*slot), first);
+    assert_int_equal(touch(b, here + PAGE_SIZE, ACCESS_LOAD)->state, THREAD_READY);
+    served_ops.check(&m->object);
+
+    assert_int_equal(unmap(a, here, 0x4000), ST_OK); /* the second takes over */
+    assert_int_equal(first->state, THREAD_READY);
+    assert_ptr_equal(served_first_waiter(*slot), second);
+    served_ops.check(&m->object);
+    served_retry(slot);
+    assert_int_equal(second->state, THREAD_READY);
+    assert_int_equal(s->open_first, 0);
+    assert_int_equal(*slot & (SLOT_RESIDENT | SLOT_ASK | SLOT_ASKED), SLOT_RESIDENT | SLOT_ASK);
+
+    *slot &= ~SLOT_ASK;
+    assert_int_equal(touch(b, here + PAGE_SIZE, ACCESS_STORE)->state, THREAD_READY);
+    pte = radix_find(&b->table, (here + PAGE_SIZE) >> PAGE_SHIFT);
+    assert_int_equal(*pte & (PTE_V | PTE_W | PTE_D), PTE_V | PTE_W | PTE_D);
+    assert_int_equal(f->map_count, 1);
+}
+
 /* --------------------------------------------------------------------------- what phys objects may be */
 
 static void phys_objects_come_only_from_what_was_given(void **state)
@@ -1238,6 +1299,7 @@ int main(void)
         TEST(unmapping_wakes_those_who_wait_there_and_nobody_else),
         TEST(a_first_touch_shows_zeros),
         TEST(a_fault_on_a_valid_page_sets_what_hardware_did_not),
+        TEST(a_protected_page_is_read_by_all_and_written_by_none),
         TEST(phys_objects_come_only_from_what_was_given),
         TEST(info_and_query_tell_what_the_owner_says),
         TEST(the_last_page_is_zero_past_the_end_whatever_the_frame_held),
