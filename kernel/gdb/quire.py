@@ -50,12 +50,24 @@ def enum_names(enum, prefix=""):
             if f.name.startswith(prefix) and not f.name.endswith(("_LIMIT", "_FIRST"))}
 
 
+def member_of(kind, name):
+    """Bytes to a member of a struct or union, and its type; unions without a name are looked through."""
+    for f in kind.fields():
+        if f.name == name:
+            return f.bitpos // 8, f.type.strip_typedefs()
+        if not f.name:
+            found = member_of(f.type.strip_typedefs(), name)
+            if found:
+                return f.bitpos // 8 + found[0], found[1]
+    return None
+
+
 def offset_of(struct, member):
     """Bytes from the start of a struct to a member; a.b is a member of a member."""
     kind, at = gdb.lookup_type("struct " + struct), 0
     for name in member.split("."):
-        field = next(f for f in kind.fields() if f.name == name)
-        at, kind = at + field.bitpos // 8, field.type.strip_typedefs()
+        more, kind = member_of(kind, name)
+        at += more
     return at
 
 

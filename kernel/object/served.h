@@ -38,9 +38,9 @@ struct served {
     u32 records; /* event records in use */
     u32 records_max;
     bool server_leaves; /* the server slot is about to be emptied: as if it were */
-    u32 longest_wait; /* of the tickets that are closed: ticks */
-    u64 waits;        /* how many those are */
-    u64 waited;       /* ticks, all of them together */
+    u32 longest_wait;   /* of the tickets that are closed: ticks */
+    u64 waits;          /* how many those are */
+    u64 waited;         /* ticks, all of them together */
     char name[OWNER_NAME_BYTES];
 };
 _Static_assert(sizeof(struct served) <= 512, "size class");

@@ -53,7 +53,7 @@ FAULT = [
     ("quire regions mapfile", [r"0x10000 .*r-x- .*anon#", r'served#\d+ "data\.\w+" +0x0 +heard']),
     ("quire objects", [r"^bank#1 \(init\)", r"^sched#\d+ .*priority 20", r"^phys#\d+ .*at 0x8",
                        r'^served#\d+ "data\.\w+".*server endpoint#\d+', r"^debug#"]),
-    ("quire tickets", [r'^served#\d+ "data\.\w+" +0 +\d+ +1 +yes +thread#\d+ "mapfile"',
+    ("quire tickets", [r'^served#\d+ "data\.\w+" +0 +missing +\d+ +1 +yes +thread#\d+ "mapfile"',
                        r"^1 open"]),
     ("quire banks", [r"^bank#1 \(init\) +\d+ +\d+", r"^  bank#\d+ \(filepager\) +256 ",
                      r"^  bank#\d+ \(mapfile\) +256 "]),
