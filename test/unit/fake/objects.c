@@ -89,6 +89,7 @@ status_t fake_invoke(struct object *o, unsigned operation, struct invocation *in
                      const word_t *words, unsigned nwords)
 {
     const struct operation_table *table = object_ops_of(o->type)->operations;
+    static unsigned last;
 
     if (!inv->thread)
         inv->thread = &fake_caller;
@@ -96,11 +97,14 @@ status_t fake_invoke(struct object *o, unsigned operation, struct invocation *in
     for (unsigned i = 0; i < MESSAGE_WORDS; i++) {
         word_t word = i < nwords ? words[i] : 0xdeadul << 40;
 
+        if (i == 2 && inv->thread->carries && operation == last) /* inv_restart_with */
+            continue;
         if (i < MESSAGE_REGISTERS)
             inv->thread->regs[10 + i] = word;
         else
             fake_buffer.words[i] = word;
     }
+    last = operation;
     inv->nwords = nwords;
     inv->nresults = 0;
     inv->detail = 0;

@@ -66,6 +66,13 @@ static struct endpoint *endpoint;
 
 struct counters kernel_counters;
 
+static bool interrupted; /* each preemption point finds an interrupt */
+
+bool cpu_interrupt_pending(void)
+{
+    return interrupted;
+}
+
 /* ------------------------------------------------------------------ what hardware may remember */
 
 static struct remembered {
@@ -1287,9 +1294,155 @@ static void random_operations_match_a_list_of_mappings(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* ------------------------------------------------------------------------ interrupted half-way */
+
+#define LONG_PAGES 3000ul
+#define LONG_BASE  (0x40000000ul + 100 * PAGE_SIZE) /* in the middle of a page-table leaf */
+
+static u64 long_page(u64 n)
+{
+    return LONG_BASE + (n << PAGE_SHIFT);
+}
+
+/* A space with a long mapping, of which every third page was written. */
+static struct aspace *long_mapping(void)
+{
+    struct aspace *a;
+
+    assert_int_equal(create(OBJ_aspace, SLOT_SPACE, 0, 0), ST_OK);
+    a = object_at(SLOT_SPACE);
+    assert_int_equal(create(OBJ_anon, SLOT_MEMORY, LONG_PAGES << PAGE_SHIFT, 0), ST_OK);
+    assert_int_equal(
+        map(a, LONG_BASE, LONG_PAGES << PAGE_SHIFT, SLOT_MEMORY, 0, MAP_READ | MAP_WRITE), ST_OK);
+    for (u64 i = 0; i < LONG_PAGES; i += 3)
+        assert_int_equal(touch(a, long_page(i), ACCESS_STORE)->state, THREAD_READY);
+    aspace_ops.check(&a->object);
+    return a;
+}
+
+static status_t store(struct aspace *a, u64 page)
+{
+    touch(a, long_page(page), ACCESS_STORE);
+    return last_exception;
+}
+
+static u64 valid_ptes(struct aspace *a, u64 first, u64 count, u64 bits)
+{
+    u64 n = 0;
+
+    for (u64 i = first; i < first + count; i++) {
+        u64 *pte = radix_find(&a->table, long_page(i) >> PAGE_SHIFT);
+        n += pte && (*pte & PTE_V) && (*pte & bits) == bits;
+    }
+    return n;
+}
+
+static void long_unmap_when_it_is_interrupted_is_an_unmap(void **state)
+{
+    struct aspace *a = long_mapping();
+    unsigned steps = 0;
+
+    (void)state;
+    interrupted = true;
+    for (;;) {
+        assert_int_equal(unmap(a, long_page(700), 1600 << PAGE_SHIFT), ST_OK);
+        if (!inv.restart)
+            break;
+        steps++;
+        /* nobody sees that it is not done: neither where it has been nor where it has not */
+        assert_int_equal(store(a, 702), ST_NO_REGION);
+        assert_int_equal(store(a, 2298), ST_NO_REGION);
+        assert_int_equal(store(a, 699), ST_OK);
+        assert_int_equal(store(a, 702), ST_NO_REGION); /* nor by way of the hint */
+        assert_int_equal(store(a, 2300 + steps), ST_OK);
+        aspace_ops.check(&a->object);
+        memory_check(memory_of(object_at(SLOT_MEMORY)));
+    }
+    assert_true(steps >= 1600 / 64 - 1);
+    assert_int_equal(inv.results[0], 1600 << PAGE_SHIFT);
+    assert_int_equal(a->regions, 2);
+    assert_int_equal(valid_ptes(a, 700, 1600, 0), 0);
+    do
+        assert_int_equal(unmap(a, LONG_BASE, LONG_PAGES << PAGE_SHIFT), ST_OK);
+    while (inv.restart);
+    assert_int_equal(inv.results[0], 1400 << PAGE_SHIFT); /* both pieces */
+    assert_int_equal(a->regions, 0);
+    interrupted = false;
+    aspace_ops.check(&a->object);
+}
+
+static void long_protect_when_it_is_interrupted_is_a_protect(void **state)
+{
+    struct aspace *a = long_mapping();
+    unsigned steps = 0;
+
+    (void)state;
+    interrupted = true;
+    for (;;) {
+        assert_int_equal(protect(a, long_page(100), 2800 << PAGE_SHIFT, MAP_READ), ST_OK);
+        if (!inv.restart)
+            break;
+        steps++;
+        assert_int_equal(store(a, 102), ST_FORBIDDEN);
+        assert_int_equal(store(a, 2896), ST_FORBIDDEN);
+        assert_int_equal(store(a, 99), ST_OK);
+        aspace_ops.check(&a->object);
+    }
+    interrupted = false;
+    assert_true(steps >= 2800 / 64 - 1);
+    assert_int_equal(a->regions, 3);
+    assert_int_equal(valid_ptes(a, 100, 2800, PTE_W), 0);
+    assert_true(valid_ptes(a, 100, 2800, PTE_R) > 900);
+    aspace_ops.check(&a->object);
+}
+
+/* What somebody began and never came back for, the next one finishes first. */
+static void what_is_left_half_done_is_finished_by_others(void **state)
+{
+    struct aspace *a = long_mapping();
+
+    (void)state;
+    interrupted = true;
+    assert_int_equal(unmap(a, long_page(0), 1000 << PAGE_SHIFT), ST_OK); /* and not again */
+    assert_true(inv.restart);
+    assert_int_equal(map(a, long_page(10), 4 * PAGE_SIZE, SLOT_MEMORY, 0, MAP_READ), ST_OK);
+    assert_true(inv.restart);
+    assert_int_equal(a->regions, 1);
+    interrupted = false;
+    assert_int_equal(map(a, long_page(10), 4 * PAGE_SIZE, SLOT_MEMORY, 0, MAP_READ), ST_OK);
+    assert_false(inv.restart);
+    assert_int_equal(a->regions, 2);
+    assert_int_equal(valid_ptes(a, 0, 1000, 0), 0);
+    aspace_ops.check(&a->object);
+
+    interrupted = true;
+    assert_int_equal(protect(a, long_page(1000), 1500 << PAGE_SHIFT, MAP_READ), ST_OK);
+    assert_true(inv.restart);
+    inv.thread->carries = 0; /* its caller is gone */
+    interrupted = false;
+    assert_int_equal(unmap(a, long_page(1200), 100 << PAGE_SHIFT), ST_OK);
+    assert_int_equal(inv.results[0], 100 << PAGE_SHIFT);
+    assert_int_equal(valid_ptes(a, 1000, 1500, PTE_W), 0);
+    aspace_ops.check(&a->object);
+
+    interrupted = true;
+    assert_int_equal(unmap(a, long_page(2600), 300 << PAGE_SHIFT), ST_OK);
+    assert_true(inv.restart);
+    inv.thread->carries = 0;
+    interrupted = false;
+    assert_int_equal(unmap(a, long_page(0), LONG_PAGES << PAGE_SHIFT), ST_OK);
+    assert_int_equal(a->regions, 0);
+    assert_int_equal(valid_ptes(a, 0, LONG_PAGES, 0), 0);
+    aspace_ops.check(&a->object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(long_unmap_when_it_is_interrupted_is_an_unmap, begin, end),
+        cmocka_unit_test_setup_teardown(long_protect_when_it_is_interrupted_is_a_protect, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_is_left_half_done_is_finished_by_others, begin, end),
         TEST(refused_maps_tell_why_and_change_nothing),
         TEST(query_tells_the_region_at_or_after),
         TEST(a_bank_without_room_refuses_and_keeps_nothing),
