@@ -34,8 +34,8 @@ PROGRAM :=
 T :=
 # BUNDLE=name: any other bundle (see platform/tools/build.mk); `none` is the kernel alone.
 BUNDLE := $(or $(DEMO),run)
-# SETS="unit system boot gdb errors", BUILDS="release debug": what `make test` runs, for the mutants.
-SETS := unit system boot gdb errors
+# SETS="unit system boot gdb trace errors", BUILDS="release debug": what `make test` runs, for the mutants.
+SETS := unit system boot gdb trace errors
 BUILDS := release debug
 
 # What the targets of this file hand on to the machine.
@@ -75,7 +75,7 @@ build_goals = mkdir -p build; steps=$$($(MAKE) -n V=0 STEPS= $(1) 2>/dev/null | 
 	flock build/lock $(MAKE) $(if $(filter 0,$(V)),-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) STEPS=$$steps $(1)
 
 # ---- The commands ------------------------------------------------------------------------------
-.PHONY: help image run test test-long check bench gdb mutants clean deps doctor unit format kernel abi
+.PHONY: help image run test test-long check bench trace gdb mutants clean deps doctor unit format kernel abi
 
 help: ## this list
 	@echo "Quire: make TARGET [VARIABLE=value ...]"
@@ -97,7 +97,7 @@ run: deps-quiet ## build the image and boot it in QEMU; ends with the demonstrat
 
 test: deps-quiet ## every test, in release and debug; results in build/test.tap
 	+@failed=; \
-	for b in $(if $(filter system boot gdb,$(SETS)),$(BUILDS)); do \
+	for b in $(if $(filter system boot gdb trace,$(SETS)),$(BUILDS)); do \
 		echo "test: building $$b"; \
 		$(call build_goals,-k BUILD=$$b test-images) || failed="$$failed $$b"; done; \
 	$(if $(filter unit,$(SETS)),echo "test: building the unit tests"; \
@@ -116,6 +116,10 @@ unit: deps-quiet ## the host unit tests alone; T=name for one of them
 	+@failed=; $(call build_goals,-k $(if $(T),$(UNIT_OUT)/$(T),unit-programs)) || failed=unit; \
 	$(PYTHON) test/tools/run_tests.py --sets unit --only '$(T)' --failed-builds "$$failed" \
 		--seed '$(SEED)' --out build/unit.tap
+
+trace: deps-quiet ## run the debug build; what its kernel did: build/trace.ctf, build/trace.json
+	+@$(call build_goals,BUILD=debug bundle-$(BUNDLE))
+	@$(PYTHON) platform/tools/trace.py $(RUN_FLAGS) build/debug/$(BUNDLE)
 
 bench: deps-quiet ## measure, print the table and write build/bench.json
 	+@$(call build_goals,BUILD=release bundle-run build/release/bench/bundle.cpio)

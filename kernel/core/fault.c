@@ -16,6 +16,7 @@
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 
 static bool access_allowed(const struct region *r, unsigned op)
@@ -35,6 +36,7 @@ static void install_pte(const struct region *r, u64 *pte, paddr_t p, unsigned op
         fence_i(); /* the page may have been written as data by this hart */
     mmu_flush_page(vaddr(vaddr_page),
                    r->aspace->asid); /* the spec lets a hart cache invalid PTEs */
+    trace(page_shown, vaddr_page, *pte, trace_object(slot_object(&r->object)));
 }
 
 /* Show the resident page of `slot` at `pte`, counting it if it was not shown there before. */
@@ -159,6 +161,8 @@ void fault_user(struct thread *t, unsigned op, u64 address)
         exception_raise(t, status, op, address);
         return;
     }
+    trace(fault, address, place.index << PAGE_SHIFT,
+          trace_object(slot_object(&place.region->object)));
     if (place.slot && ((slot = *place.slot) & SLOT_RESIDENT)) {
         if (!(slot & SLOT_ASK)) {
             show_frame(place.region, place.pte, slot, op, vaddr_page);

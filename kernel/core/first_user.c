@@ -12,6 +12,7 @@
 #include "kernel/core/console.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/schedule.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
@@ -146,6 +147,7 @@ void first_user_start(const struct first_boot *boot)
                  FIRST_STACK_BYTES, MAP_READ | MAP_WRITE);
 
     t->name[0] = 0x74696e69; /* "init" */
+    trace(name, trace_thread(t), t->name[0], t->name[1]);
     if (thread_configure_slots(
             t, give(c, FIRST_CSPACE, &c->object, RIGHTS_ALL),
             give(c, FIRST_ASPACE, &a->object, RIGHTS_ALL), NULL,

@@ -23,6 +23,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/report.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/transfer.h"
 #include "kernel/core/trap.h"
 #include "kernel/object/cspace.h"
@@ -40,6 +41,7 @@ static struct endpoint *endpoint_of(const struct thread *t)
 static void begin_call(struct thread *from, struct thread *to)
 {
     assert(!to->caller);
+    trace(call, trace_thread(from), trace_thread(to), tag_label(to->regs[REG_TAG]));
     from->callee = to;
     to->caller = from;
     from->state = THREAD_CALLING;
@@ -185,6 +187,7 @@ static bool deliver_thread(struct thread *from, struct thread *to)
         begin_call(from, to);
         return true;
     }
+    trace(send, trace_thread(from), trace_thread(to), tag_label(to->regs[REG_TAG]));
     reply_status(from, ST_OK, 0);
     schedule_ready(from);
     schedule_ready(to);
@@ -363,6 +366,7 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
     t->stop_address = address;
     t->exception = 1;
     t->exit_full = 1;
+    trace(exception, status, address, t->regs[0]);
     t->send_kind = MSG_EXCEPTION;
     if (!e || !endpoint_is_served(e)) {
         message_fails(t, status, 0);
@@ -511,6 +515,7 @@ static void ipc_send(struct thread *t, const struct slot *slot, word_t tag)
     to = thread_of_wait(receiver);
     status = transfer_message(t, to, MSG_SEND, slot->badge, &detail);
     if (status == ST_OK) {
+        trace(send, trace_thread(t), trace_thread(to), tag_label(tag));
         queue_remove(&e->receivers, receiver);
         schedule_ready(to);
     }
@@ -526,6 +531,7 @@ static void wait_to_receive(struct endpoint *e, struct thread *t, word_t tag)
         schedule_ready(t);
         return;
     }
+    trace(receive, trace_thread(t), trace_object(&e->object), 0);
     schedule_block(t, THREAD_RECEIVING);
     queue_push(&e->receivers, &t->wait, QNODE_RECEIVER);
 }
@@ -594,6 +600,7 @@ static bool ipc_reply(struct thread *t)
         return false;
     }
 
+    trace(reply, trace_thread(t), trace_thread(to), tag_label(t->regs[REG_TAG]));
     t->caller = NULL;
     to->callee = NULL;
     t->state = THREAD_RECEIVING; /* ipc_recv follows: no home context for the moment between */
@@ -676,8 +683,10 @@ struct thread *syscall_enter(struct thread *t)
 {
     word_t tag = t->regs[REG_TAG];
     struct thread *next;
+    u64 called;
 
     kernel_enter_alone();
+    called = trace_call_begins(t);
     switch (tag_kind(tag)) {
     case SYS_CALL:
     case SYS_SEND:
@@ -699,6 +708,7 @@ struct thread *syscall_enter(struct thread *t)
         exception_raise(t, ST_BAD_CALL, CAUSE_USER_ECALL, tag);
         break;
     }
+    trace_call_ends(t, called);
     next = schedule_next();
     kernel_leave();
     return next;

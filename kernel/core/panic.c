@@ -11,6 +11,7 @@
 #include "kernel/core/console.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/platform.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/trap.h"
 #include "lib/base/text.h"
 
@@ -20,6 +21,7 @@ struct kernel_trap kernel_trap_record;
 extern const u8 image_start[], image_text_end[], image_stack_start[], image_mapped_end[];
 
 #define BACKTRACE_MAX 32
+#define TRACE_SHOWN   32 /* events that led here; debug builds */
 
 static const char *const register_names[32] = {"pc", "ra", "sp",  "gp",  "tp", "t0", "t1", "t2",
                                                "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
@@ -102,12 +104,15 @@ static void panic_begin(const char *format, va_list args)
     if (panic_record.panicked)
         platform_power_off(1);
     panic_record.panicked = PANICKED;
+    trace(panic, __builtin_return_address(0), 0, 0);
     text_init(&t, panic_record.message, sizeof(panic_record.message));
     text_vprintf(&t, format, args);
     console_start();
     console_puts("\npanic: ");
     console_puts(panic_record.message);
     console_putc('\n');
+    if (CONFIG_DEBUG)
+        trace_print(TRACE_SHOWN);
 }
 
 _Noreturn void panic(const char *format, ...)

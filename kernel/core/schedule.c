@@ -15,6 +15,7 @@
 #include "kernel/core/counters.h"
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/endpoint.h"
 #include "lib/base/bits.h"
 
@@ -165,6 +166,7 @@ static struct thread *take_back(struct thread *t)
     t->lendee = NULL;
     t->sched = s;
     s->thread = t;
+    trace(return, trace_thread(t), trace_thread(lendee), trace_object(&s->object));
     return lendee;
 }
 
@@ -238,6 +240,7 @@ void sched_return(struct thread *t)
     last->sched = NULL;
     t->lender = NULL;
     lender->lendee = NULL;
+    trace(return, trace_thread(lender), trace_thread(t), trace_object(&s->object));
     animate(s, lender);
     fall_back(last);
     if (lender->wait.kind != QNODE_OFF)
@@ -273,6 +276,7 @@ void sched_lend(struct thread *from, struct thread *to)
         schedule_ready(to);
         return;
     }
+    trace(lend, trace_thread(from), trace_thread(to), trace_object(&s->object));
     if (to->sched)
         part_with_context(to);
     else
@@ -362,6 +366,7 @@ void schedule_tick(void)
     struct sched *s = ready.first[ready.top];
 
     kernel_counters.ticks++;
+    trace(tick, kernel_counters.ticks, 0, 0);
     if (!s)
         return;
     s->ticks++;

@@ -10,6 +10,7 @@
 #include "kernel/core/counters.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/trap.h"
 
 /* Nobody is READY: there is time for what is still to be destroyed, then for sleep. */
@@ -18,6 +19,7 @@ static __attribute__((noinline)) struct thread *idle(void)
     struct thread *t;
 
     kernel_counters.idle++;
+    trace(idle, kernel_counters.idle, 0, 0);
     do {
         if (object_reap())
             hart_idle();
@@ -34,8 +36,10 @@ static inline __attribute__((always_inline)) struct thread *switch_thread(struct
 {
     if (!t)
         t = idle();
-    if (t != h->thread)
+    if (t != h->thread) {
         kernel_counters.switches++;
+        trace(switch, trace_thread(h->thread), trace_thread(t), t->satp);
+    }
     h->thread = t;
     t->hart = h;
     return t;

@@ -17,6 +17,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/platform.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/irq.h"
 
 void interrupts_serve(void)
@@ -34,8 +35,10 @@ void interrupts_serve(void)
     if (pending & SIE_EXTERNAL) {
         unsigned line;
 
-        while ((line = platform_irq_claim()) != 0)
+        while ((line = platform_irq_claim()) != 0) {
+            trace(interrupt, line, 0, 0);
             irq_dispatch(line);
+        }
     }
 }
 
@@ -91,6 +94,7 @@ struct thread *trap_enter(struct thread *t, u64 scause, u64 stval)
     if (t->sstatus & SSTATUS_SPP) /* between writing sscratch and the sret */
         panic("trap on the way to user mode: cause %lu at 0x%lx, value 0x%lx", scause, t->regs[0],
               stval);
+    trace(trap, scause, stval, t->regs[0]);
     return scause & SCAUSE_INTERRUPT ? interrupt_enter() : exception_enter(t, scause, stval);
 }
 

@@ -15,10 +15,15 @@ steps, and say so.
 
 import os
 import re
+import sys
 
 import gdb
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "platform", "tools"))
+import trace_format  # noqa: E402
+
 HEADERS = ["kernel/arch/riscv64/arch/address.h", "kernel/arch/riscv64/arch/pte.h",
            "kernel/object/slot.h", "kernel/object/memory.h", "lib/abi/abi.h"]
 PAGE_SHIFT = 12
@@ -198,18 +203,22 @@ class Kernel:
         """Kernel address of a slot number, 0 for none."""
         return C["DIRECT_MAP_BASE"] + 32 * int(slot_number) if int(slot_number) else 0
 
-    def variable(self, name, function):
-        """A variable by name, in that function or static in its file; as fetched."""
+    def place(self, name, function):
+        """(address, type) of a variable by name, in that function or static in its file."""
         symbol = self.objfile.lookup_global_symbol(function) \
             or self.objfile.lookup_static_symbol(function)
         block = gdb.block_for_pc(int(symbol.value().address) & (1 << 64) - 1)
         for scope in (block, block.static_block, block.global_block):
             for found in scope:
                 if found.name == name:
-                    kind = found.type.strip_typedefs()
-                    at = int(found.value().address) & (1 << 64) - 1
-                    return gdb.Value(self.read(at, kind.sizeof), kind)
+                    return (int(found.value().address) & (1 << 64) - 1,
+                            found.type.strip_typedefs())
         raise gdb.GdbError("The kernel has no variable %s beside %s." % (name, function))
+
+    def variable(self, name, function):
+        """That variable as fetched."""
+        at, kind = self.place(name, function)
+        return gdb.Value(self.read(at, kind.sizeof), kind)
 
     # ---- Capabilities ------------------------------------------------------------------------
 
@@ -472,8 +481,10 @@ COMMANDS = []
 
 
 def command(name, arguments=""):
-    """Make a function `f(kernel, arguments...)` the command `quire NAME`; its docstring is help."""
+    """Make a function `f(kernel, arguments...)` the command `quire NAME`; its docstring is help.
+    An argument in brackets may be left away."""
     wanted = arguments.split()
+    needed = sum(not a.startswith("[") for a in wanted)
 
     def register(function):
         class Command(gdb.Command):
@@ -484,7 +495,7 @@ def command(name, arguments=""):
 
             def invoke(self, argument, from_tty):
                 given = gdb.string_to_argv(argument)
-                if len(given) != len(wanted):
+                if not needed <= len(given) <= len(wanted):
                     raise gdb.GdbError("Usage: quire %s %s" % (name, arguments))
                 with Kernel() as kernel:
                     function(kernel, *given)
@@ -652,6 +663,24 @@ def walk(k, what, vaddr):
                 k.name(owner), page_state(k, owner, page)))
             return
     print("no region holds it")
+
+
+@command("trace", "[COUNT]")
+def trace(k, count="32"):
+    """the last events that the kernel of a debug build noted (32 of each hart)"""
+    if not count.isdigit():
+        raise gdb.GdbError("'%s' is no number of events." % count)
+    ring = gdb.lookup_type("struct trace_ring")
+    if member_of(ring, "records")[1].range()[1] == 0:
+        raise gdb.GdbError("This is a release build, which keeps no records: BUILD=debug does.")
+    at, kind = k.place("trace_rings", "trace_write")
+    fmt = trace_format.Format(ROOT)
+    size, head = trace_format.RECORD.size, trace_format.RING_HEAD.size
+    for ring in range(at, at + kind.sizeof, fmt.ring_bytes(k.read(at, head))):
+        written, capacity, _ = trace_format.RING_HEAD.unpack(k.read(ring, head))
+        for number in range(max(0, written - min(capacity, int(count))), written):
+            raw = k.read(ring + head + number % capacity * size, size)
+            print("%d: %s" % (number, fmt.line(fmt.decode(raw)[0])))
 
 
 def page_state(k, o, page):

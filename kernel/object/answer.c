@@ -13,6 +13,7 @@
 #include "kernel/core/fault.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 #include "lib/base/string.h"
 
@@ -296,6 +297,8 @@ static __attribute__((noinline, cold)) u64 change_extent(struct served *s, const
             memory_protect_frame(&s->memory, frame_of(paddr(*to & ~SLOT_BITS)));
         else if (*to & SLOT_ASKED) {
             struct thread *first = served_close_ticket(s, to);
+            trace(ticket_answered, trace_object(&s->memory.object), (x->first + i) << PAGE_SHIFT,
+                  ST_OK);
             fault_wake_resident(first, *to);
         }
     }
@@ -340,14 +343,19 @@ static unsigned answer_page(struct served *s, const struct extent *x, struct ban
     if (x->kind == ANSWER_ERROR) {
         if (*to == 0)
             return 0;
+        trace(ticket_answered, trace_object(&s->memory.object), (x->first + i) << PAGE_SHIFT,
+              x->status);
         fault_wake_error(served_close_ticket(s, to), x->status);
         return 1;
     }
     f = from ? take_frame(x->source, from, bank) : make_frame(x, i, bank);
     if (!f)
         return 0;
-    if (*to)
+    if (*to) {
+        trace(ticket_answered, trace_object(&s->memory.object), (x->first + i) << PAGE_SHIFT,
+              ST_OK);
         first = *to & SLOT_WAITING ? served_close_ticket(s, to) : drop_page(s, to);
+    }
     memory_install(&s->memory, to, x->first + i, f);
     if (x->bits)
         return protect_new(first, to);

@@ -13,6 +13,7 @@
 #include "kernel/core/invoke.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/cut.h"
 #include "kernel/object/served.h"
@@ -320,6 +321,7 @@ static status_t map_checked(struct aspace *a, struct thread *t, struct slot *obj
 
     /* commit: nothing below can fail */
     r->mapping_id = ++last_mapping_id;
+    trace(map, r->start, r->end - r->start, trace_object(&m->object));
     slot_derive(&r->object, object, PLACE_REGION_OBJECT, slot_rights(object) & MAP_ACCESS,
                 object->badge);
     region_list_add(m, r);

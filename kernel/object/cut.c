@@ -24,6 +24,7 @@
 #include "arch/pte.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/answer.h"
 #include "kernel/object/bank.h"
 #include "lib/base/bits.h"
@@ -250,6 +251,7 @@ bool aspace_remove_region(struct aspace *a, struct region *r)
     if (!hide(r, r->start, r->end))
         return false;
 
+    trace(unmap, r->start, r->end - r->start, trace_object(&m->object));
     a->region_root = region_remove(a->region_root, r);
     a->regions--;
     prune_ends(a, r->start, r->end);
@@ -274,6 +276,7 @@ static bool remove_end(struct aspace *a, struct region *r, u64 start, u64 end)
 
     if (!hide(r, start, end))
         return false;
+    trace(unmap, start, end - start, trace_object(&m->object));
     r->work = REGION_WHOLE;
     if (start == r->start) {
         r->first_page = index_of(r, end);
@@ -523,6 +526,7 @@ static status_t check_protect(const struct aspace *a, u64 start, u64 end, u8 fla
 /* The whole region has other permissions from now on.  False: an interrupt waits; call change. */
 static bool set_flags(struct region *r, u8 flags)
 {
+    trace(protect, r->start, r->end - r->start, flags);
     r->flags = flags;
     r->pte_template = pte_with_permissions(r->pte_template, flags);
     work_begin(r, REGION_CHANGING, r->start, r->end);

@@ -13,10 +13,12 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/platform.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/memory.h"
 #include "kernel/object/served.h"
 #include "kernel/object/thread.h"
+#include "lib/base/string.h"
 
 #define OPERATIONS_OF   debug
 #define OPERATIONS_FILE "lib/abi/debug.def"
@@ -217,6 +219,33 @@ static status_t debug_served(struct object *o, struct invocation *inv)
     inv_result(inv, s->longest_wait);
     for (unsigned i = 0; i < ARRAY_SIZE(name); i++)
         inv_result(inv, name[i]);
+    return ST_OK;
+}
+
+/* debug.trace.  Rights: none. */
+static status_t debug_trace(struct object *o, struct invocation *inv)
+{
+    (void)o;
+    (void)inv;
+    trace(user, inv_word(inv, 0), inv_word(inv, 1), inv_word(inv, 2));
+    return ST_OK;
+}
+
+/* debug.trace_read.  Rights: QUERY. */
+static status_t debug_trace_read(struct object *o, struct invocation *inv)
+{
+    word_t words[sizeof(struct trace_record) / sizeof(word_t)];
+    struct trace_record record;
+    u64 count = trace_count(), number = inv_word(inv, 0);
+
+    (void)o;
+    inv_result(inv, count);
+    if (!CONFIG_TRACE || number >= count)
+        return ST_OK;
+    inv_result(inv, trace_read(number, &record));
+    memcpy(words, &record, sizeof(words));
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+        inv_result(inv, words[i]);
     return ST_OK;
 }
 

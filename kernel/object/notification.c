@@ -11,6 +11,7 @@
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/thread.h"
 
@@ -37,6 +38,7 @@ static void wake_first(struct notification *n, word_t tag, word_t word)
 /* Lock: any. */
 void notification_signal_bits(struct notification *n, u64 bits)
 {
+    trace(signal, trace_object(&n->object), bits, 0);
     n->bits |= bits;
     if (n->bits == 0)
         return;

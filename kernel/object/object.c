@@ -15,6 +15,7 @@
 
 #include "arch/cpu.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 
 /* An objects.def line without an `<name>_ops` does not compile here. */
@@ -56,6 +57,7 @@ void object_init(struct object *o, struct bank *bank, enum object_type type, u32
 {
     *o = (struct object){.type = type, .size = size, .serial = ++objects.serials};
     slot_make_origin(&o->origin, bank ? &bank->object.origin : NULL, o, type);
+    trace(create, trace_object(o), trace_object(bank ? &bank->object : NULL), size);
 }
 
 static struct object *object_from_number(u32 number)
@@ -102,6 +104,7 @@ static bool finish_step(struct object *o)
     o->flags |= OBJECT_DYING;
     if (!object_ops_of(o->type)->destroy(o))
         return false;
+    trace(destroy, trace_object(o), 0, 0);
     leave_doom_queue(o);
     slot_delete(&o->origin);
     bank_free(o, size);

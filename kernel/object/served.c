@@ -18,6 +18,7 @@
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/answer.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
@@ -384,6 +385,8 @@ static __attribute__((noinline)) bool joins_others(u64 *slot, struct thread *t)
         return false;
     }
     first = served_first_waiter(*slot);
+    trace(ticket_joined, trace_object(&t->ticket.object->object), t->ticket.index << PAGE_SHIFT,
+          trace_thread(first));
     schedule_block(t, THREAD_FAULTING);
     t->ticket.next_waiter = first->ticket.next_waiter;
     first->ticket.next_waiter = slot_number(t);
@@ -423,6 +426,7 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
         *place->slot = paddr_from_kva(t).addr | SLOT_WAITING;
     else if (joins_others(place->slot, t))
         return RESOLVE_PENDING;
+    trace(ticket, trace_object(&m->object), place->index << PAGE_SHIFT, s->sequence + 1);
     open_add(s, t);
     if (queue_is_empty(&s->queue) && (receiver = ipc_take_receiver(e))) {
         t->state = THREAD_FAULTING;
@@ -463,6 +467,8 @@ void served_cancel_wait(struct thread *t)
     } else if (t->ticket.next_waiter) {
         ticket_inherit(s, t, slot_pointer(t->ticket.next_waiter));
     } else {
+        trace(ticket_cancelled, trace_object(&s->memory.object), t->ticket.index << PAGE_SHIFT,
+              trace_thread(t));
         served_close_ticket(s, t->ticket.slot);
     }
     t->ticket.next_waiter = 0;
@@ -520,6 +526,7 @@ static void deliver_event(struct served *s, struct event *e, struct thread *rece
         [WORD(mapping_event, badge)] = e->badge,
     };
 
+    trace(event_told, trace_object(&s->memory.object), event_label(tells), e->mapping_id);
     put_event(receiver, s, event_label(tells), words);
     e->node.spare[0] = left;
     if (left)
@@ -561,6 +568,7 @@ static void deliver_ticket(struct served *s, struct thread *t, struct thread *re
         [WORD(fault_event, badge)] = r->object.badge,
     };
 
+    trace(ticket_told, trace_object(&s->memory.object), k->index << PAGE_SHIFT, k->sequence);
     k->delivered = 1;
     k->epoch = s->memory.epoch;
     put_event(receiver, s, MAPPING_resolve_fault, words);

@@ -16,6 +16,7 @@
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/trace.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/cspace.h"
@@ -225,6 +226,7 @@ static status_t thread_name(struct object *o, struct invocation *inv)
 {
     thread_of(o)->name[0] = inv_word(inv, 0);
     thread_of(o)->name[1] = inv_word(inv, 1);
+    trace(name, trace_thread(thread_of(o)), thread_of(o)->name[0], thread_of(o)->name[1]);
     return ST_OK;
 }
 

@@ -230,7 +230,7 @@ UNIT_TESTS := $(sort $(wildcard test/unit/test_*.c test/unit/*/test_*.c test/uni
 UNIT_DTS := $(sort $(wildcard test/unit/*.dts test/unit/*/*.dts test/unit/*/*/*.dts))
 UNIT_PROGRAMS := $(patsubst %,$(UNIT_OUT)/%,$(notdir $(basename $(UNIT_TESTS))))
 UNIT_FLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer \
-	-fsanitize=address,undefined -fno-sanitize-recover=all -DCONFIG_DEBUG=1 -I. -Itest/unit/fake
+	-fsanitize=address,undefined -fno-sanitize-recover=all -DCONFIG_DEBUG=1 -DCONFIG_TRACE=0 -I. -Itest/unit/fake
 unit_line = $(shell sed -n '1,10s,^[/* ]*$(2): *\([^*]*\).*,\1,p' $(1))
 
 define unit_test

@@ -5,6 +5,9 @@
  *
  * It would fail if a page's state or physical address were wrong, or if a query changed anything.
  */
+#include <string.h>
+
+#include "lib/abi/trace.h"
 #include "test/support/probe.h"
 
 #define RTC_BASE 0x101000ul
@@ -106,6 +109,77 @@ static void test_counters(void)
          "debug.check: the invariants hold, and are looked at in a debug build");
 }
 
+/* Record `n` or the oldest after it; its number, or the count where there is none. */
+static word_t record_read(word_t n, struct trace_record *record)
+{
+    struct message m = {.words = {n}};
+
+    must((struct result){q_operation(kit.debug, OP_debug_trace_read, 1, &m), 0}, "trace_read");
+    if (n >= m.words[0])
+        return m.words[0];
+    for (unsigned i = 0; i < 5; i++) {
+        word_t word = message_word(&m, 2 + i);
+        memcpy((char *)record + 8 * i, &word, 8);
+    }
+    return m.words[1];
+}
+
+/* In a debug build: what was noted from record `from` on. */
+static void test_records(word_t from, word_t end)
+{
+    struct trace_record r = {0}, user = {0};
+    word_t at = from, last_time = 0, here = 0;
+    bool rises = true, own = false, fault = false;
+
+    for (; (at = record_read(at, &r)) < end; at++) {
+        rises = rises && r.time >= last_time;
+        last_time = r.time;
+        if (r.event == TRACE_user)
+            user = r;
+        if (r.event == TRACE_name && r.words[1] == 0x6c6c6577)
+            here = r.words[0];
+        own = own || (r.event == TRACE_syscall &&
+                      r.words[0] == ((word_t)OBJ_debug << TRACE_TYPE_SHIFT | OP_debug_trace));
+        fault = fault || (r.event == TRACE_fault && r.words[1] == PAGES(2) &&
+                          r.words[2] >> TRACE_TYPE_SHIFT == OBJ_anon);
+    }
+    ok(user.words[0] == 11 && user.words[1] == 22 && user.words[2] == ~0ul,
+       "debug.trace: a program's own event is in the ring, word for word");
+    ok(here != 0 && user.thread == here, "debug.trace_read: a record names its thread");
+    ok(own, "debug.trace_read: a system call is there by object and operation");
+    ok(fault, "debug.trace_read: a fault is there with its offset and object");
+    ok(rises, "debug.trace_read: time never falls");
+    same(at, end, "debug.trace_read leaves no record, so a reader comes to the end");
+}
+
+static void test_trace(void)
+{
+    cap_t weak = copy_of(kit.debug, DEBUG_CONSOLE), o = make(OBJ_anon, PAGES(3), 0);
+    char *v = kit_map(o, PAGES(3), 0, MAP_READ | MAP_WRITE);
+    struct trace_record r = {0};
+    word_t from = record_read(~0ul, &r), end, oldest;
+
+    must(q_thread_name(SLOT_THREAD, 0x6c6c6577, 0), "name");
+    v[PAGES(2)] = 1;
+    must(q_debug_trace(weak, 11, 22, ~0ul), "trace");
+    end = record_read(~0ul, &r);
+    ok(record_read(~0ul, &r) == end, "debug.trace_read: beyond the last there is nothing to read");
+    REFUSED(q_debug_trace_read(weak, 0), ST_NO_RIGHT, DEBUG_QUERY,
+            "debug.trace_read needs right QUERY");
+    if (CONFIG_DEBUG) {
+        ok(end >= from + 3, "debug.trace_read: what happens is counted");
+        test_records(from, end);
+        oldest = record_read(0, &r);
+        ok(r.time != 0 && (oldest > 0 || end < 20000),
+           "debug.trace_read: what was overwritten is passed over");
+    } else {
+        ok(end == 0 && from == 0, "debug.trace: a release build keeps no records");
+    }
+    kit_unmap(v, PAGES(3));
+    drop(o);
+    drop(weak);
+}
+
 int main(void)
 {
     kit_begin();
@@ -115,5 +189,6 @@ int main(void)
     test_page();
     test_mapping_info();
     test_counters();
+    test_trace();
     return tap_end();
 }

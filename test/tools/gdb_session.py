@@ -7,8 +7,9 @@ usage: gdb_session.py [--update] FOLDER     (FOLDER holds Image and kernel.elf o
 One session stops in main of a program, in user mode, and then in answer_invoke, where a program
 waits for a page; at both it runs commands and looks for what must be there, and that the machine
 goes on afterwards.  It would fail if a structure changed in a way that kernel/gdb/quire.py does not
-follow.  In the release build the sessions of docs/debugging.md run too, and must print each line
-that stands there, numbers aside; --update writes what they print now into that page.  Prints TAP; exit status 0
+follow.  Then the sessions of docs/debugging.md (in the release build) or docs/tracing.md (debug) run,
+and must print each line that stands there, numbers aside; --update writes what they print now into
+that page.  Prints TAP; exit status 0
 if all passed.
 """
 
@@ -21,7 +22,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIMIT = 90  # seconds
-PAGE = "docs/debugging.md"
+PAGES = {"release": "docs/debugging.md", "debug": "docs/tracing.md"}
 
 # Before the first instruction of C, in user mode, in the kernel with a fault open: each step is a
 # command of gdb and the patterns that its output must hold; "continue" leads from stop to stop.
@@ -68,6 +69,16 @@ FAULT = [
     ("quire tickets", [r"^0 open"]),
 ]
 STEPS = EARLY + USER + FAULT
+TRACE = {
+    "release": [("quire trace", [r"release build, which keeps no records: BUILD=debug"])],
+    "debug": [
+        ("quire trace 12", [
+            r'^\d+: \d+ hart 0 thread#\d+ ticket_told object=served#\d+ offset=0x0 sequence=2$',
+            r'^\d+: .* lend from=thread#\d+ to=thread#\d+ context=sched#\d+$',
+            r'^\d+: .* syscall operation=served\.answer slot=\d+ tag=0x']),
+        ("quire trace many", [r"'many' is no number of events"]),
+    ],
+}
 
 
 def script(commands):
@@ -122,9 +133,15 @@ class Report:
             print("# " + line)
 
 
+def build_of(folder):
+    return next(build for build in PAGES if build in folder.split(os.sep))
+
+
 def run_steps(report, folder):
-    outputs, ended = session(folder, "mapfile", [command for command, _ in STEPS])
-    for (command, patterns), output in zip(STEPS, outputs):
+    at = next(i for i, (command, _) in enumerate(STEPS) if command.startswith("tbreak"))
+    steps = STEPS[:at] + TRACE[build_of(folder)] + STEPS[at:]
+    outputs, ended = session(folder, "mapfile", [command for command, _ in steps])
+    for (command, patterns), output in zip(steps, outputs):
         missing = [p for p in patterns if not re.search(p, output, re.M)]
         report.add(not missing, "step %d: %s" % (report.count + 1, command),
                    ["no match for " + p for p in missing] + output.split("\n"))
@@ -164,7 +181,7 @@ def run_block(folder, block):
         log = shown(done.stdout)
         first = [plain(line) for line in log].index(plain(lines[0]))
         return "\n".join([kind] + cut(log[first:], lines) + ["```"])
-    program = re.search(r"PROGRAM=(\w+)", lines[0])
+    program = re.search(r"PROGRAM=(\w+)", lines[0])  # BUILD= is the folder's
     samples = re.findall(r"^\(gdb\) (.*)\n((?:(?!\(gdb\) ).*\n)*)", "\n".join(lines) + "\n", re.M)
     outputs, _ = session(folder, program.group(1) if program else "", [c for c, _ in samples])
     result = [kind, lines[0]]
@@ -174,21 +191,23 @@ def run_block(folder, block):
 
 
 def run_page(report, folder, update):
-    with open(PAGE) as f:
+    path = PAGES[build_of(folder)]
+    with open(path) as f:
         text = f.read()
-    for number, block in enumerate(re.findall(r"^```(?:gdb|console)\n.*?^```", text, re.M | re.S), 1):
+    blocks = re.findall(r"^```(?:gdb|console)\n(?!\$ make trace).*?^```", text, re.M | re.S)
+    for number, block in enumerate(blocks, 1):
         try:
             now = run_block(folder, block)
         except ValueError:
             now = "the console has no such line"
         printed = [plain(line) for line in now.split("\n")]
         missing = [line for line in block.split("\n") if plain(line) not in printed]
-        report.add(not missing, "block %d of %s prints what stands there" % (number, PAGE),
+        report.add(not missing, "block %d of %s prints what stands there" % (number, path),
                    ["not printed: " + line for line in missing]
                    + ["python3 test/tools/gdb_session.py --update %s writes it anew" % folder])
         text = text.replace(block, now)
     if update:
-        with open(PAGE, "w") as f:
+        with open(path, "w") as f:
             f.write(text)
 
 
@@ -201,8 +220,7 @@ def main():
     report = Report()
     print("TAP version 13")
     run_steps(report, folder)
-    if "release" in folder.split(os.sep):
-        run_page(report, folder, "--update" in sys.argv)
+    run_page(report, folder, "--update" in sys.argv)
     print("1..%d" % report.count)
     return 1 if report.failed else 0
 

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 """Run the tests that make has built and merge what they say into one TAP file.
 
-usage: run_tests.py [--sets "unit system boot gdb errors"] [--builds "release debug"] ...
+usage: run_tests.py [--sets "unit system boot gdb trace errors"] [--builds "release debug"] ...
 
-Five sets, in this order:
+Six sets, in this order:
   unit    the programs of build/unit, on this machine, under ASan and UBSan;
   system  the image whose programs print TAP on the console, once for each build;
   boot    whole runs of the machine, by their exit status and output: the table BOOTS below; then
           sessions at its prompt (sessions.py);
   gdb     one session of gdb, by gdb_session.py, once for each build;
+  trace   `make trace` and what it writes, by trace_session.py, in the debug build;
   errors  each (operation, error) pair of lib/abi/*.def is named, as `object.operation ERROR`, by a
           test that passed.
 Nothing is skipped: what cannot run (not built, no plan, killed by the time limit) has failed.  The
@@ -32,11 +33,12 @@ import qemu  # noqa: E402
 import sessions  # noqa: E402
 import tap  # noqa: E402
 
-SETS = ["unit", "system", "boot", "gdb", "errors"]
+SETS = ["unit", "system", "boot", "gdb", "trace", "errors"]
 UNIT_LIMIT = 240  # seconds
 SYSTEM_LIMIT = 580
 BOOT_LIMIT = 240
 GDB_LIMIT = 400
+TRACE_LIMIT = 300
 DEMO_LINES = 40  # at most, unless V=1
 
 
@@ -175,6 +177,8 @@ class Runner:
         for build in self.options.builds.split():
             if "gdb" in sets:
                 self.jobs.append(("[%s] gdb" % build, lambda build=build: self.gdb(build)))
+        if "trace" in sets and "debug" in self.options.builds.split():
+            self.jobs.append(("[debug] trace", self.trace))
         if "errors" in sets:
             self.jobs.append(("errors of lib/abi that no test provokes", self.errors))
 
@@ -265,23 +269,30 @@ class Runner:
             for passed, text, lines in sessions.run_all(build):
                 self.report.add(passed, prefix + text, lines)
 
-    def gdb(self, build):
+    def script(self, build, name, arguments, limit):
+        """A script of this folder that prints TAP, on the system `run`."""
         prefix = "[%s] " % build
-        if not self.built(build, "run", prefix + "gdb session"):
+        if not self.built(build, "run", prefix + name):
             return
         try:
-            done = subprocess.run([sys.executable, "test/tools/gdb_session.py",
-                                   os.path.join("build", build, "run")], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  errors="replace", timeout=GDB_LIMIT)
+            done = subprocess.run([sys.executable, "test/tools/%s.py" % name] + arguments,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace",
+                                  timeout=limit)
         except subprocess.TimeoutExpired:
-            self.report.add(False, prefix + "gdb session ends within %d seconds" % GDB_LIMIT)
+            self.report.add(False, prefix + "%s ends within %d seconds" % (name, limit))
             return
         stream = tap.Stream(done.stdout)
         self.report.add_stream(stream, prefix)
         if done.returncode != 0 and all(passed for passed, _, _ in stream.results):
-            self.report.add(False, prefix + "gdb session has status 0, not %d" % done.returncode,
+            self.report.add(False, prefix + "%s has status 0, not %d" % (name, done.returncode),
                             last_lines(done.stdout))
+
+    def gdb(self, build):
+        self.script(build, "gdb_session", [os.path.join("build", build, "run")], GDB_LIMIT)
+
+    def trace(self):
+        self.script("debug", "trace_session", [], TRACE_LIMIT)
 
     def errors(self):
         """One failed test for each error that no passing test names."""

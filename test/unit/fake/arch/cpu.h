@@ -17,6 +17,9 @@ static inline void *cpu_hart(void)
     return fake_hart;
 }
 
+/* Instructions retired: the test that asks for them defines it. */
+u64 cpu_instret(void);
+
 /* Weak in fake/objects.c: never, unless a test defines it. */
 bool cpu_interrupt_pending(void);
 
