@@ -437,7 +437,7 @@ static status_t bank_query(struct object *o, struct invocation *inv)
 
 /* ---- The table --------------------------------------------------------------------------------*/
 
-/* B1 and B3.  B2 would take a walk over all frames; the tests do it. */
+/* B1 and B3.  B2 takes a walk over all frames: debug.c. */
 static void bank_check(const struct object *o)
 {
     const struct bank *b = container_of(o, struct bank, object);

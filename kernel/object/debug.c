@@ -105,6 +105,55 @@ static status_t debug_counters(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
+/* A frame in use: what it is used for knows of it (I1), and its payer's count grows. */
+static void count_frame(struct frame *f, void *context)
+{
+    const struct slot *payer = slot_from_number(f->payer);
+    struct bank *b = slot_object(payer);
+
+    (void)context;
+    assert(f->payer && slot_place(payer) == PLACE_ORIGIN && slot_type(payer) == OBJ_bank);
+    if (f->state == FRAME_USER)
+        memory_check_frame(f);
+    if (f->state == FRAME_SLAB) {
+        assert(f->owner == (u64)b);
+        b->counted_slabs++;
+    } else {
+        b->counted_frames += 1ul << f->order;
+    }
+}
+
+/* The bank that this slot is the origin of, or NULL. */
+static struct bank *bank_at(const struct slot *s)
+{
+    return slot_place(s) == PLACE_ORIGIN && slot_type(s) == OBJ_bank ? slot_object(s) : NULL;
+}
+
+/* I4 of one bank, whose frames have been counted. */
+static void check_counts(const struct bank *b)
+{
+    u64 children = 0;
+
+    for (u32 n = b->object.origin.child; n; n = slot_from_number(n)->next)
+        if (bank_at(slot_from_number(n)))
+            children += bank_at(slot_from_number(n))->limit;
+    assert(b->counted_slabs == b->slab_pages);
+    assert(b->counted_frames == b->frame_pages); /* B2 */
+    assert(children == b->child_pages);
+}
+
+/* I1 and I4, of all frames and all banks below the first one, whose origin is `top`. */
+static void check_frames(const struct slot *top)
+{
+    for (const struct slot *s = top; s; s = slot_walk_next(top, s))
+        if (bank_at(s))
+            bank_at(s)->counted_slabs = bank_at(s)->counted_frames = 0;
+    frame_for_each_used(count_frame, NULL);
+    for (const struct slot *s = top; s; s = slot_walk_next(top, s))
+        if (bank_at(s))
+            check_counts(bank_at(s));
+}
+
 /* Every object of the tree, one after the other, from the first bank (which paid for `o`) down. */
 static void check_objects(const struct object *o)
 {
@@ -127,6 +176,7 @@ static status_t debug_check(struct object *o, struct invocation *inv)
         frame_check();
         schedule_check();
         check_objects(o);
+        check_frames(&object_bank(o)->object.origin);
     }
     inv_result(inv, CONFIG_DEBUG);
     return ST_OK;

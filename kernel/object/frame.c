@@ -13,6 +13,7 @@
 #include "kernel/object/frame.h"
 
 #include "kernel/core/panic.h"
+#include "kernel/core/ranges.h"
 
 #define BLOCK_ORDER  (FRAME_ORDERS - 1)
 #define BLOCK_FRAMES (1ul << BLOCK_ORDER)
@@ -23,6 +24,12 @@ static struct {
     u64 nfree;    /* frames */
     u64 boot_end; /* page number: frame_boot_add has seen what is below */
 } frames;
+
+/* What boot added, for frame_for_each_used. */
+static struct {
+    u64 first, end; /* page numbers */
+} frame_ranges[CONFIG_DEBUG ? RANGES_MAX : 1];
+static unsigned frame_nranges;
 
 static struct frame *frame_at(u64 number)
 {
@@ -90,6 +97,16 @@ static void add_part(u64 first, u64 end)
     }
 }
 
+/* Free blocks merge across two ranges that touch, so those are one. */
+static void note_range(u64 first, u64 end)
+{
+    if (frame_nranges == 0 || frame_ranges[frame_nranges - 1].end != first) {
+        assert(frame_nranges < RANGES_MAX);
+        frame_ranges[frame_nranges++].first = first;
+    }
+    frame_ranges[frame_nranges - 1].end = end;
+}
+
 /* Boot only. */
 void frame_boot_add(paddr_t base, u64 npages)
 {
@@ -101,6 +118,8 @@ void frame_boot_add(paddr_t base, u64 npages)
               frames.boot_end << PAGE_SHIFT);
     if (first == 0)
         first++; /* 0 stands for "none" everywhere */
+    if (CONFIG_DEBUG)
+        note_range(first, end);
     while (first < end) {
         u64 next = MIN(align_down(first, BLOCK_FRAMES) + BLOCK_FRAMES, end);
 
@@ -177,4 +196,27 @@ void frame_check(void)
         }
     }
     assert(total == frames.nfree);
+}
+
+/* Lock: alone.  Every block begins where the one before it ends, and its first record is written. */
+void frame_for_each_used(void (*each)(struct frame *f, void *context), void *context)
+{
+    u64 nfree = 0;
+
+    for (unsigned i = 0; CONFIG_DEBUG && i < frame_nranges; i++) {
+        u64 number = frame_ranges[i].first;
+
+        while (number < frame_ranges[i].end) {
+            struct frame *f = frame_at(number);
+
+            assert(f->state != FRAME_NONE && f->order < FRAME_ORDERS);
+            if (f->state == FRAME_FREE)
+                nfree += 1ul << f->order;
+            else
+                each(f, context);
+            number += 1ul << f->order;
+        }
+        assert(number == frame_ranges[i].end);
+    }
+    assert(nfree == frames.nfree);
 }

@@ -129,6 +129,7 @@ static void irq_check(const struct object *o)
 
     assert(i->line > 0 && i->line < IRQ_LINES && irq_lines[i->line] == i); /* Q1 */
     assert(slot_is_empty(&i->notification) || i->bits != 0);
+    slot_check(&i->notification); /* I6 */
 }
 
 static void irq_describe(const struct object *o, struct text *t)

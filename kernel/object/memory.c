@@ -371,6 +371,15 @@ static void check_page(u64 *slot, u64 index, void *context)
     assert(f->map_count == count_mappings(check->memory, index)); /* I3 */
 }
 
+/* Debug.  Lock: alone. */
+void memory_check_frame(const struct frame *f)
+{
+    const struct memory *m = (const struct memory *)f->owner;
+    const u64 *slot = radix_find(&m->index, f->index);
+
+    assert(slot && (*slot & SLOT_RESIDENT) && (*slot & ~SLOT_BITS) == frame_paddr(f).addr);
+}
+
 /* Debug.  Lock: alone.  Cost: resident pages times regions. */
 void memory_check(const struct memory *m)
 {
@@ -380,6 +389,8 @@ void memory_check(const struct memory *m)
 
     for (const struct region *r = slot_pointer(m->region_list); r; r = slot_pointer(r->next)) {
         assert(slot_object(&r->object) == m && r->prev == prev); /* R3 */
+        assert(slot_place(&r->object) == PLACE_REGION_OBJECT);
+        slot_check(&r->object); /* I6 */
         prev = slot_number(r);
         regions++;
     }

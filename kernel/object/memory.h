@@ -211,6 +211,8 @@ struct memory *anon_boot(struct bank *bank, u64 size);
 bool phys_give(paddr_t base, u64 length, u32 attribute);
 bool phys_range_allowed(u64 base, u64 length);
 
+/* Debug: a USER frame is in the slot that it names (I1). */
+void memory_check_frame(const struct frame *f);
 /* Debug: assert M1 to M3, R3 and I3 of an object.  Cost: resident pages times regions. */
 void memory_check(const struct memory *m);
 

@@ -883,13 +883,36 @@ static bool served_destroy(struct object *o)
     return memory_empty(&s->memory);
 }
 
-/* Debug: I2, I7 and V3.  Lock: alone. */
+struct waiting {
+    const struct served *served;
+    u64 tickets;
+};
+
+/* Debug: I2 of one slot: whoever is on its list waits for just this page. */
+static void check_waiters(u64 *slot, u64 index, void *context)
+{
+    struct waiting *w = context;
+
+    if (!(*slot & (SLOT_WAITING | SLOT_ASKED)))
+        return;
+    w->tickets++;
+    for (const struct thread *t = served_first_waiter(*slot); t;
+         t = slot_pointer(t->ticket.next_waiter)) {
+        assert(t->state == THREAD_FAULTING && t->ticket.slot == slot);
+        assert(t->ticket.object == &w->served->memory && t->ticket.index == index);
+        assert(region_memory(t->ticket.region) == &w->served->memory);
+    }
+}
+
+/* Debug: I2, I6, I7 and V3.  Lock: alone. */
 static void served_check(const struct object *o)
 {
     const struct served *s =
         container_of(container_of(o, struct memory, object), struct served, memory);
-    u64 sequence = 0;
+    struct waiting w = {.served = s};
+    u64 sequence = 0, opened = 0;
 
+    memory_check(&s->memory);
     for (const struct qnode *n = queue_first(&s->queue); n; n = queue_next(n)) {
         u64 number = n->kind == QNODE_EVENT ? container_of(n, struct event, node)->sequence
                                             : container_of(n, struct thread, wait)->ticket.sequence;
@@ -905,7 +928,12 @@ static void served_check(const struct object *o)
         assert(t->ticket.access >> FAULT_WHY_SHIFT == (*t->ticket.slot & SLOT_RESIDENT));
         assert(t->state == THREAD_FAULTING);
         assert(t->ticket.delivered == (t->wait.kind == QNODE_OFF));
+        opened++;
     }
+    radix_for_each(&s->memory.index, 0, 1ul << (RADIX_BITS * s->memory.index.depth), check_waiters,
+                   &w);
+    assert(w.tickets == opened); /* I2 */
+    slot_check(&s->server);      /* I6 */
     assert((s->node.kind == QNODE_SERVED) <=
            (!queue_is_empty(&s->queue) && !slot_is_empty(&s->server)));         /* V3 */
     assert((s->attached.kind == QNODE_ATTACHED) == !slot_is_empty(&s->server)); /* V4 */

@@ -372,12 +372,31 @@ static bool may_lend(const struct thread *t)
     return t->state == THREAD_SENDING || t->state == THREAD_CALLING || t->state == THREAD_FAULTING;
 }
 
-/* Debug: T1 to T5.  Lock: any. */
+/* I6: each reference is in the tree, as what it is. */
+static void check_references(const struct thread *t)
+{
+    const struct {
+        const struct slot *slot;
+        enum slot_place place;
+    } kept[] = {
+        {&t->cspace, PLACE_THREAD_CSPACE},     {&t->aspace, PLACE_THREAD_ASPACE},
+        {&t->handler, PLACE_THREAD_HANDLER},   {&t->home, PLACE_THREAD_HOME},
+        {&t->endpoint, PLACE_THREAD_ENDPOINT}, {&t->notification, PLACE_THREAD_NOTIFICATION},
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
+        slot_check(kept[i].slot);
+        assert(slot_is_empty(kept[i].slot) || slot_place(kept[i].slot) == kept[i].place);
+    }
+}
+
+/* Debug: T1 to T5, I6.  Lock: any. */
 void thread_check(const struct object *o)
 {
     const struct thread *t = container_of(o, struct thread, object);
     const struct thread *head = t;
 
+    check_references(t);
     assert(wait_is_right(t));
     assert(!t->sched || t->sched->queued == (t->state == THREAD_READY));                  /* T1 */
     assert(!t->sched || t->sched->thread == t);                                           /* T2 */

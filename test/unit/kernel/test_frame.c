@@ -53,6 +53,7 @@ static void start(u64 seed)
     for (u64 page = 0; page < PAGES; page++)
         frame_array()[FIRST + page] = rubbish(page);
     memset(&frames, 0, sizeof(frames));
+    frame_nranges = 0;
     memset(model, ABSENT, sizeof(model));
     random_state = seed;
 }
@@ -88,6 +89,13 @@ static bool block_exists(unsigned order)
     return false;
 }
 
+/* One block that is in use, by frame_for_each_used. */
+static void count_used(struct frame *f, void *context)
+{
+    assert_true(all(frame_number(f) - FIRST, 1ul << f->order, TAKEN));
+    *(u64 *)context += 1ul << f->order;
+}
+
 /* Largest aligned free blocks, by order: what the lists must hold. */
 static void compare_lists(void)
 {
@@ -113,6 +121,9 @@ static void compare_lists(void)
     }
     assert_int_equal(frame_free_count(), count(FREE));
     frame_check();
+    found = 0;
+    frame_for_each_used(count_used, &found);
+    assert_int_equal(found, count(TAKEN));
 }
 
 /* Allocate as the model says it must be. */
