@@ -32,7 +32,7 @@ struct bank {
     u32 depth;              /* [I] banks above it */
     u32 clearing;           /* page number of a block that is being cleared for a table, or 0 */
     u32 cleared;            /* pages of it that are clear */
-    u64 counted_slabs; /* debug.check: pages found that name this bank */
+    u64 counted_slabs;      /* debug.check: pages found that name this bank */
     u64 counted_frames;
 };
 _Static_assert(sizeof(struct bank) <= 256, "size class");
