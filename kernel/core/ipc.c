@@ -17,6 +17,7 @@
 #include "kernel/core/ipc.h"
 
 #include "arch/csr.h"
+#include "kernel/core/fixup.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/klock.h"
@@ -355,8 +356,9 @@ void ipc_ask(struct thread *t, struct endpoint *e)
         wait_to_send(e, t);
 }
 
-/* Lock: any.  `t` has been READY, or its ticket is closed. */
-void exception_raise(struct thread *t, status_t status, unsigned access, u64 address)
+/* Apart from exception_raise, whose test then costs no register saved. */
+static __attribute__((noinline)) void tell_handler(struct thread *t, status_t status,
+                                                   unsigned access, u64 address)
 {
     struct endpoint *e = slot_object(&t->handler);
     struct thread *to;
@@ -378,6 +380,22 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
         deliver_thread(t, to);
     else
         wait_to_send(e, t);
+}
+
+static __attribute__((noinline, cold)) void raise_in_range(struct thread *t, status_t status,
+                                                           unsigned access, u64 address)
+{
+    if (!fixup_take(t, status, access, address))
+        tell_handler(t, status, access, address);
+}
+
+/* Lock: any.  `t` has been READY, or its ticket is closed. */
+void exception_raise(struct thread *t, status_t status, unsigned access, u64 address)
+{
+    if (fixup_in_range(t))
+        raise_in_range(t, status, access, address);
+    else
+        tell_handler(t, status, access, address);
 }
 
 /* Lock: any.  What it lent stays lent: sched_detach or schedule_ready see to that. */

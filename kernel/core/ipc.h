@@ -15,7 +15,7 @@
  * caller in assembly enters it), having gone through the scheduler; idles when there is none. */
 struct thread *syscall_enter(struct thread *t);
 
-/* The thread cannot go on: tell its handler (it waits as in a call), or, without one, print the
+/* The thread cannot go on, unless it is ready for that (fixup.h): tell its handler (it waits as in a call), or, without one, print the
  * report on the console and leave it STOPPED.  `status` is the label, `access` ACCESS_* or scause. */
 void exception_raise(struct thread *t, status_t status, unsigned access, u64 address);
 

@@ -156,6 +156,7 @@ void thread_run(struct thread *t, u64 pc, u64 sp, u64 argument, u64 tp)
     t->reaps = t->carries = 0;
     t->stop_status = ST_OK;
     t->stop_address = 0;
+    t->buffer->fixup.address = 0;
     schedule_ready(t);
 }
 

@@ -181,6 +181,27 @@ static inline word_t answer_what(word_t kind, word_t status, word_t count)
 }
 
 /*
+ * Where a thread goes on after a failed access of its own.  The first three words are the thread's
+ * to write, at any time and without a system call: while `address` is an even user address, a load
+ * or store at a pc in [start, end) that fails with a typed error (status.def: an error of the page,
+ * NO_REGION, FORBIDDEN, MISALIGNED, ACCESS_FAULT) is not told to the exception handler.  Instead the
+ * kernel writes the last four words and the thread goes on at `address`, every register as it was.
+ * Instruction fetches, and what is no access, are always the handler's.  thread.start clears
+ * `address`.
+ */
+struct thread_fixup {
+    word_t address;        /* 0: nowhere, every failure is the handler's */
+    word_t start;          /* pc of the first instruction that may fail ... */
+    word_t end;            /* ... and behind the last */
+    word_t failed_pc;      /* what failed */
+    word_t failed_status;  /* status_t */
+    word_t failed_access;  /* ACCESS_LOAD or ACCESS_STORE, or for MISALIGNED, ACCESS_FAULT scause */
+    word_t failed_address; /* exact address touched */
+    word_t spare;
+};
+_Static_assert(sizeof(struct thread_fixup) == 8 * 8, "eight words");
+
+/*
  * A thread's buffer page, made with the thread and pinned for its life.  The kernel reads each
  * word of it once per system call, after the thread entered the kernel.
  */
@@ -188,9 +209,11 @@ struct thread_buffer {
     word_t words[MESSAGE_WORDS]; /* 6 and up of a message; 0 to 5 are not used */
     cap_t send[MESSAGE_CAPS];    /* slots of the capabilities to send (tag: how many) */
     cap_t receive[MESSAGE_CAPS]; /* empty slots that take capabilities received; 0 = refuse */
-    word_t free[512 - MESSAGE_WORDS - 2 * MESSAGE_CAPS]; /* the thread's own use */
+    struct thread_fixup fixup;
+    word_t free[512 - MESSAGE_WORDS - 2 * MESSAGE_CAPS - 8]; /* the thread's own use */
 };
 _Static_assert(sizeof(struct thread_buffer) == 4096, "one page");
+_Static_assert(offsetof(struct thread_buffer, fixup) == 72 * 8, "lib/rt/accesses.S");
 
 /*
  * MSG_EVENT, label resolve_fault: somebody waits for a page.  a6 = the object's key.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/rt/internal.h"
+#include "lib/rt/recover.h"
 #include "lib/rt/rt.h"
 
 extern char __main_tls[];
@@ -35,6 +36,7 @@ void rt_start(word_t argument, struct thread_buffer *buffer)
 
     _init_tls(__main_tls);
     sys_buffer_page = buffer;
+    recover_arm();
     startup = rt_find_startup(argument);
     if (!startup)
         _exit(2);

@@ -4,6 +4,7 @@
 #include <picotls.h>
 #include <string.h>
 
+#include "lib/rt/recover.h"
 #include "lib/rt/rt.h"
 
 #define PAGE 4096ul
@@ -21,6 +22,7 @@ extern void rt_thread_entry(void);
 void rt_thread_main(struct thread_start *start, struct thread_buffer *buffer)
 {
     sys_buffer_page = buffer;
+    recover_arm();
     start->entry(start->argument);
     console_flush();
     for (;;)

@@ -6,6 +6,8 @@
 #include <picotls.h>
 #include <string.h>
 
+#include "lib/rt/recover.h"
+
 #define ARENA_BASE   0x3800000000
 #define ARENA_BYTES  (4ul << 20)
 #define BLOCK_BYTES  (16ul << 10) /* one worker: struct, thread-local storage, stack */
@@ -106,6 +108,7 @@ __attribute__((used)) static void worker_main(struct worker *w, struct thread_bu
 {
     self = w;
     sys_buffer_page = buffer;
+    recover_arm();
     w->function(w->argument);
     w->done = true;
     for (;;)

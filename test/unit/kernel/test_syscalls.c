@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: kernel/core/ipc.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
+// sources: kernel/core/ipc.c kernel/core/fixup.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
 // sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c
 // sources: kernel/object/thread.c kernel/object/sched.c kernel/object/endpoint.c
 // sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
@@ -402,6 +402,7 @@ static struct thread *fault(struct thread *t)
     struct thread *next;
 
     t->exit_full = 1;
+    t->buffer->fixup = (struct thread_fixup){.address = chance(20) ? below(9) : 0, .end = USER_TOP};
     kernel_enter_shared();
     if (chance(5))
         exception_raise(t, ST_ILLEGAL, 2, 0);
