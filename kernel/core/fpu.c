@@ -22,6 +22,17 @@ bool fpu_first_use(struct thread *t)
     return true;
 }
 
+void fpu_flush(struct thread *t)
+{
+    struct hart *h = this_hart();
+
+    if (h->fpu_owner != t)
+        return;
+    fpu_save(t->fpu);
+    h->fpu_owner = NULL;
+    t->sstatus &= ~(u64)SSTATUS_FS; /* FP1 */
+}
+
 void fpu_forget(struct thread *t)
 {
     struct hart *h = this_hart();

@@ -21,6 +21,10 @@ bool fpu_first_use(struct thread *t);
 /* The registers of `t` are of no use any more: it begins anew with zeros, or dies.  Lock: any. */
 void fpu_forget(struct thread *t);
 
+/* Whoever the registers belong to now, those of `t` are in its control block afterwards, and come
+ * from there when it next uses them.  Lock: any. */
+void fpu_flush(struct thread *t);
+
 /* fpu.S: f0 to f31 and fcsr, 33 words.  sstatus.FS is on afterwards; entry.S sets it again. */
 void fpu_save(u64 *words);
 void fpu_restore(const u64 *words);

@@ -22,6 +22,7 @@
 #include "kernel/object/cspace.h"
 #include "kernel/object/endpoint.h"
 #include "kernel/object/notification.h"
+#include "kernel/object/registers.h"
 #include "kernel/object/sched.h"
 #include "lib/base/string.h"
 
@@ -240,6 +241,46 @@ static status_t thread_query(struct object *o, struct invocation *inv)
     inv_result(inv, t->regs[0]);
     inv_result(inv, t->stop_status);
     inv_result(inv, t->stop_address);
+    return ST_OK;
+}
+
+/* The registers of a thread that does not run (registers.c).  Rights: CONTROL. */
+static status_t thread_read_registers(struct object *o, struct invocation *inv)
+{
+    return registers_read(thread_of(o), inv);
+}
+
+static status_t thread_write_registers(struct object *o, struct invocation *inv)
+{
+    return registers_write(thread_of(o), inv);
+}
+
+static status_t thread_read_float(struct object *o, struct invocation *inv)
+{
+    return registers_read_float(thread_of(o), inv);
+}
+
+static status_t thread_write_float(struct object *o, struct invocation *inv)
+{
+    return registers_write_float(thread_of(o), inv);
+}
+
+/* thread.set_handler(handler).  Rights: CONTROL.  Lock: alone. */
+static status_t thread_set_handler(struct object *o, struct invocation *inv)
+{
+    struct thread *t = thread_of(o);
+    word_t number = inv_word(inv, 0);
+    struct slot *handler = inv_capability(inv, number, OBJ_endpoint, ENDPOINT_SEND);
+
+    if (number && !handler)
+        return inv_fail(inv, ST_BAD_CAP, 0);
+    if (t->state == THREAD_NEW)
+        return inv_fail(inv, ST_BAD_STATE, THREAD_NEW);
+
+    if (!slot_is_empty(&t->handler))
+        slot_delete(&t->handler);
+    if (number)
+        keep(&t->handler, handler, PLACE_THREAD_HANDLER);
     return ST_OK;
 }
 

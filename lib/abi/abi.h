@@ -290,5 +290,23 @@ struct exception_message {
 };
 #define EXCEPTION_WORDS (sizeof(struct exception_message) / 8)
 
+/* What thread.read_registers returns; thread.write_registers takes `run` and then pc and x. */
+struct thread_registers {
+    word_t pc;
+    word_t x[31];   /* x1 to x31 */
+    word_t status;  /* what stopped it: status_t; ST_OK: no exception */
+    word_t access;  /* ACCESS_*, or scause */
+    word_t address; /* touched, or stval */
+};
+#define THREAD_REGISTER_WORDS (sizeof(struct thread_registers) / 8)
+_Static_assert(THREAD_REGISTER_WORDS == 35, "thread.def says so");
+
+/* What thread.read_float returns and thread.write_float takes. */
+struct thread_float {
+    word_t f[32];
+    word_t fcsr;
+};
+#define THREAD_FLOAT_WORDS (sizeof(struct thread_float) / 8)
+
 #endif /* __ASSEMBLER__ */
 #endif

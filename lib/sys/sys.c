@@ -50,6 +50,47 @@ struct result q_served_declare_all(cap_t self, const struct declaration *d)
     return (struct result){status, m.words[0]};
 }
 
+/* An operation without arguments that yields `nwords` words. */
+static struct result read_words(cap_t self, word_t operation, word_t *words, unsigned nwords)
+{
+    struct message m = {0};
+    status_t status = q_operation(self, operation, 0, &m);
+
+    if (status == ST_OK)
+        message_get_bytes(&m, 0, words, nwords * sizeof(word_t));
+    return (struct result){status, m.words[0]};
+}
+
+struct result q_thread_registers(cap_t self, struct thread_registers *r)
+{
+    return read_words(self, OP_thread_read_registers, &r->pc, THREAD_REGISTER_WORDS);
+}
+
+struct result q_thread_float(cap_t self, struct thread_float *f)
+{
+    return read_words(self, OP_thread_read_float, f->f, THREAD_FLOAT_WORDS);
+}
+
+struct result q_thread_set_registers(cap_t self, const struct thread_registers *r, bool run)
+{
+    struct message m = {.words = {run}};
+    status_t status;
+
+    message_put_bytes(&m, 1, &r->pc, 32 * sizeof(word_t));
+    status = q_operation(self, OP_thread_write_registers, 33, &m);
+    return (struct result){status, m.words[0]};
+}
+
+struct result q_thread_set_float(cap_t self, const struct thread_float *f)
+{
+    struct message m = {0};
+    status_t status;
+
+    message_put_bytes(&m, 0, f, sizeof *f);
+    status = q_operation(self, OP_thread_write_float, THREAD_FLOAT_WORDS, &m);
+    return (struct result){status, m.words[0]};
+}
+
 status_t q_write(cap_t console, const char *text, size_t nbytes)
 {
     const size_t most = (MESSAGE_WORDS - 1) * sizeof(word_t);

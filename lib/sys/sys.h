@@ -278,6 +278,12 @@ static inline struct result q_create(cap_t bank, enum object_type type, cap_t sl
     return q_bank_create(bank, type, slot, a, b, 0);
 }
 
+/* Registers of a thread that does not run.  `run`: a stopped one goes on with them at once. */
+struct result q_thread_registers(cap_t self, struct thread_registers *r);
+struct result q_thread_set_registers(cap_t self, const struct thread_registers *r, bool run);
+struct result q_thread_float(cap_t self, struct thread_float *f);
+struct result q_thread_set_float(cap_t self, const struct thread_float *f);
+
 /* served.declare with the owner's name, of which 32 bytes count. */
 struct declaration {
     word_t flags;   /* DECLARE_* */

@@ -15,10 +15,10 @@
 #include "test/support/tap.h"
 
 static const char *const tests[] = {
-    "bank",         "cspace",       "thread", "fpu",     "aspace",       "endpoint",
-    "notification", "sched",        "irq",    "debug",   "memory",       "served",
-    "waiters",      "mapping_ops",  "real",   "stories", "traffic",      "storm",
-    "ranges",       "ranges_model", "revoke", "protect", "random_calls", "recover",
+    "bank",    "cspace",       "thread",  "fpu",      "aspace", "endpoint",     "notification",
+    "sched",   "irq",          "debug",   "memory",   "served", "waiters",      "mapping_ops",
+    "real",    "stories",      "traffic", "storm",    "ranges", "ranges_model", "revoke",
+    "protect", "random_calls", "recover", "debugger",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 

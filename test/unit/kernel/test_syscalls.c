@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: kernel/core/ipc.c kernel/core/fixup.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
 // sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c
-// sources: kernel/object/thread.c kernel/object/sched.c kernel/object/endpoint.c
+// sources: kernel/object/thread.c kernel/object/registers.c kernel/object/sched.c kernel/object/endpoint.c
 // sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
 // sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/bank.c
@@ -108,6 +108,10 @@ void console_puts(const char *s)
     (void)s;
 }
 void fpu_forget(struct thread *t)
+{
+    (void)t;
+}
+void fpu_flush(struct thread *t)
 {
     (void)t;
 }
