@@ -23,6 +23,7 @@
 #include "kernel/core/klock.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/report.h"
+#include "kernel/core/saved.h"
 #include "kernel/core/schedule.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/transfer.h"
@@ -56,6 +57,21 @@ static void leave_stopped(struct thread *t)
     sched_detach(t);
 }
 
+/* Who was CALLING, and is not any more, hears that no reply comes.  True: it was an exception, so it
+ * stays STOPPED, and its own caller is to hear. */
+static bool call_fails(struct thread *caller, status_t status)
+{
+    if (caller->send_kind != MSG_EXCEPTION) {
+        reply_status(caller, status, 0);
+        schedule_ready(caller);
+        return false;
+    }
+    if (status != ST_ABANDONED) /* else the handler has heard, and that is its answer */
+        exception_report(caller);
+    leave_stopped(caller);
+    return true;
+}
+
 /* Lock: any.  Cost: where the caller waited as its handler, it stops, and then its own caller hears;
  * so a step for each such. */
 void ipc_drop_caller(struct thread *t, status_t status)
@@ -65,15 +81,22 @@ void ipc_drop_caller(struct thread *t, status_t status)
     for (; (caller = t->caller) != NULL; t = caller, status = ST_CANCELLED) {
         t->caller = NULL;
         caller->callee = NULL;
-        if (caller->send_kind != MSG_EXCEPTION) {
-            reply_status(caller, status, 0);
-            schedule_ready(caller);
+        if (!call_fails(caller, status))
             return;
-        }
-        if (status != ST_ABANDONED) /* else the handler has heard, and that is its answer */
-            exception_report(caller);
-        leave_stopped(caller);
     }
+}
+
+/* Lock: alone. */
+bool ipc_fail_saved(struct endpoint *e)
+{
+    struct thread *t = saved_first(e);
+
+    if (!t)
+        return true;
+    saved_remove(t);
+    if (call_fails(t, ST_CANCELLED))
+        ipc_drop_caller(t, ST_CANCELLED);
+    return false;
 }
 
 /* What `t` sent comes to nothing, before anybody received it.  It is on no queue. */
@@ -281,7 +304,7 @@ struct thread *ipc_helper(const struct endpoint *e)
                 return thread_of_wait(k);
         }
     }
-    return NULL;
+    return saved_helper(e);
 }
 
 /* E3: somebody came to wait at `e`, or has a context again. */
@@ -301,7 +324,7 @@ void ipc_context_back(struct thread *t)
 {
     struct endpoint *e = NULL;
 
-    if (t->wait.kind == QNODE_SENDER)
+    if (t->wait.kind == QNODE_SENDER || t->ticket.saved)
         e = t->sends_to;
     else if (t->wait.kind == QNODE_TICKET)
         e = slot_object(&served_of(t->ticket.object)->server);
@@ -407,6 +430,10 @@ void ipc_cancel(struct thread *t)
         t->sends_to = NULL;
         break;
     case THREAD_CALLING:
+        if (t->ticket.saved) {
+            saved_remove(t);
+            break;
+        }
         t->callee->caller = NULL;
         t->callee->caller_left = 1;
         t->callee = NULL;
@@ -596,6 +623,27 @@ static status_t check_reply(struct thread *t, struct thread *to, struct transfer
     return status;
 }
 
+/* The reply that check_reply found good goes to `to`, whom nobody counts as a caller any more. */
+static inline void end_call(struct thread *t, struct thread *to, const struct transfer_caps *caps,
+                            status_t blame, word_t detail)
+{
+    if (to->send_kind == MSG_EXCEPTION) {
+        end_exception(t, to);
+        return;
+    }
+    if (to->send_kind == MSG_ASK) {
+        end_question(t, to);
+        return;
+    }
+    if (blame == ST_OK) {
+        transfer_move_caps(caps);
+        transfer_put_message(t, to, MSG_REPLY, 0);
+    } else {
+        reply_status(to, blame, detail);
+    }
+    schedule_ready(to);
+}
+
 /* The first half of SYS_REPLY_RECV without a capability.  False: it failed, and `t` has heard. */
 static bool ipc_reply(struct thread *t)
 {
@@ -622,22 +670,46 @@ static bool ipc_reply(struct thread *t)
     t->caller = NULL;
     to->callee = NULL;
     t->state = THREAD_RECEIVING; /* ipc_recv follows: no home context for the moment between */
-    if (to->send_kind == MSG_EXCEPTION) {
-        end_exception(t, to);
-        return true;
-    }
-    if (to->send_kind == MSG_ASK) {
-        end_question(t, to);
-        return true;
-    }
-    if (blame == ST_OK) {
-        transfer_move_caps(&caps);
-        transfer_put_message(t, to, MSG_REPLY, 0);
-    } else {
-        reply_status(to, blame, detail);
-    }
-    schedule_ready(to);
+    end_call(t, to, &caps, blame, detail);
     return true;
+}
+
+/* SYS_SAVE.  Lock: alone. */
+static __attribute__((noinline, cold)) void ipc_save(struct thread *t)
+{
+    struct endpoint *e = endpoint_of(t);
+    word_t number;
+
+    if (!e || e->deserted) {
+        reply_status(t, ST_NOT_BOUND, 0);
+        return;
+    }
+    number = saved_put(e, t);
+    if (number)
+        reply_words(t, tag_make(MSG_REPLY, ST_OK, 1, 0), 0, &number, 1);
+    else
+        reply_status(t, ST_NOT_FOUND, 0);
+}
+
+/* SYS_REPLY_SAVED.  Lock: alone. */
+static __attribute__((noinline, cold)) void ipc_reply_saved(struct thread *t)
+{
+    struct endpoint *e = endpoint_of(t);
+    word_t number = t->regs[REG_NUMBER], detail = 0;
+    struct thread *to = e ? saved_find(e, number) : NULL;
+    struct transfer_caps caps;
+    status_t status, blame;
+
+    if (!to) {
+        reply_status(t, e ? ST_NOT_FOUND : ST_NOT_BOUND, e ? number : 0);
+        return;
+    }
+    status = check_reply(t, to, &caps, &blame, &detail);
+    if (status == ST_OK) {
+        saved_remove(to);
+        end_call(t, to, &caps, blame, detail);
+    }
+    reply_status(t, status, status == ST_OK ? 0 : detail);
 }
 
 static struct slot *invoked_slot(const struct thread *t)
@@ -720,6 +792,12 @@ struct thread *syscall_enter(struct thread *t)
     case SYS_YIELD:
         reply_status(t, ST_OK, 0);
         schedule_yield();
+        break;
+    case SYS_SAVE:
+        ipc_save(t);
+        break;
+    case SYS_REPLY_SAVED:
+        ipc_reply_saved(t);
         break;
     default:
         t->regs[0] -= 4; /* the handler sees the ecall */

@@ -45,7 +45,10 @@ void ipc_deliver_bits(struct thread *t, u64 bits);
  * a successor, or their server slot is about to be emptied. */
 MUST_CHECK bool ipc_fail_sender(struct endpoint *e);
 
-/* The first who waits at the endpoint with a context that it can lend to a stranded thread; NULL.
+/* The same for one whose call was received there and put aside (saved.h).  True: nobody is left. */
+MUST_CHECK bool ipc_fail_saved(struct endpoint *e);
+
+/* The first who waits at the endpoint, or is put aside there, with a context that it can lend to a stranded thread; NULL.
  * Cost: the queue's length, in the worst case. */
 struct thread *ipc_helper(const struct endpoint *e);
 

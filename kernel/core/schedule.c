@@ -243,7 +243,7 @@ void sched_return(struct thread *t)
     trace(return, trace_thread(lender), trace_thread(t), trace_object(&s->object));
     animate(s, lender);
     fall_back(last);
-    if (lender->wait.kind != QNODE_OFF)
+    if (lender->wait.kind != QNODE_OFF || lender->ticket.saved)
         ipc_context_back(lender);
 }
 

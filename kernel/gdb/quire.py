@@ -339,6 +339,9 @@ class Kernel:
             return words if int(t["sched"]) else "stranded: no context to run on"
         if state == "sending":
             return "a receiver at " + self.who_serves(int(t["sends_to"]))
+        if state == "calling" and int(t["ticket"]["saved"]):
+            return "a reply, put aside as %d at %s" % (
+                int(t["ticket"]["aside"]["key"]), self.who_serves(int(t["sends_to"])))
         if state == "calling":
             return "the reply of " + self.name_at(int(t["callee"]))
         if state == "receiving":

@@ -11,6 +11,7 @@
 #include "kernel/core/invoke.h"
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/saved.h"
 #include "kernel/core/schedule.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/served.h"
@@ -39,7 +40,7 @@ static bool sweep_step(struct endpoint *e)
 {
     struct qnode *n = queue_first(&e->attached);
 
-    if (!ipc_fail_sender(e))
+    if (!ipc_fail_sender(e) || !ipc_fail_saved(e))
         return false;
     if (!n || n->mark == e->sweep)
         return true;
@@ -94,7 +95,7 @@ static bool endpoint_destroy(struct object *o)
     struct endpoint *e = endpoint_of(o);
 
     assert(e->bound == 0 && queue_is_empty(&e->receivers) && queue_is_empty(&e->stranded));
-    assert(queue_is_empty(&e->attached));
+    assert(queue_is_empty(&e->attached) && !e->saved);
     e->deserted = true;
     return ipc_fail_sender(e);
 }
@@ -116,6 +117,7 @@ static void endpoint_check(const struct object *o)
     for (const struct slot *s = &o->origin; s; s = slot_walk_next(&o->origin, s))
         bound += slot_place(s) == PLACE_THREAD_ENDPOINT;
     assert(bound == e->bound); /* E2 */
+    saved_check(e);            /* E5 */
     for (const struct qnode *n = queue_first(&e->attached); n; n = queue_next(n))
         assert(n->kind == QNODE_ATTACHED &&
                slot_object(&container_of(n, struct served, attached)->server) == e); /* E4 */

@@ -16,14 +16,17 @@
 
 /* E1 senders or receivers is empty.   E2 bound == threads whose THREAD_ENDPOINT slot names this.
  * E3 stranded is empty, or nobody on senders has a context to lend.   E4 attached are the objects whose
- * SERVED_SERVER slot names this. */
+ * SERVED_SERVER slot names this.   E5 `saved` holds the threads that are saved with sends_to == this;
+ * it is empty unless bound > 0. */
 struct endpoint {
     struct object object;
     struct queue senders;
     struct queue receivers;
     struct queue stranded;
     struct queue attached; /* served objects */
+    u32 saved;             /* root of the tree of callers put aside, by number (saved.h) */
     u32 bound;
+    u64 saved_count; /* numbers given */
     u32 sweep; /* counts the times that everybody who waits is told that nobody will hear him */
     bool
         deserted; /* its last bound thread is gone, or about to be: calls hear CANCELLED until one is

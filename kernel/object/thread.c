@@ -15,6 +15,7 @@
 #include "kernel/core/invoke.h"
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
+#include "kernel/core/saved.h"
 #include "kernel/core/schedule.h"
 #include "kernel/core/trace.h"
 #include "kernel/object/aspace.h"
@@ -440,10 +441,13 @@ void thread_check(const struct object *o)
 
     check_references(t);
     assert(wait_is_right(t));
-    assert(!t->sched || t->sched->queued == (t->state == THREAD_READY));                  /* T1 */
-    assert(!t->sched || t->sched->thread == t);                                           /* T2 */
-    assert(!t->caller || (t->caller->callee == t && t->caller->state == THREAD_CALLING)); /* T3 */
-    assert(t->state != THREAD_CALLING || t->callee->caller == t);
+    assert(!t->sched || t->sched->queued == (t->state == THREAD_READY)); /* T1 */
+    assert(!t->sched || t->sched->thread == t);                          /* T2 */
+    assert(!t->caller || (t->caller->callee == t && !t->caller->ticket.saved &&
+                          t->caller->state == THREAD_CALLING)); /* T3 */
+    assert(t->state != THREAD_CALLING || t->ticket.saved || t->callee->caller == t);
+    assert(!t->ticket.saved ||
+           (t->state == THREAD_CALLING && saved_find(t->sends_to, t->ticket.aside.key) == t));
     assert(!t->lender || t->lender->lendee == t); /* T5 */
     assert(!t->lendee || (t->lendee->lender == t && may_lend(t) && !t->sched));
     assert(!t->lender || (t->state != THREAD_STOPPED && t->state != THREAD_RECEIVING));

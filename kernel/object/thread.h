@@ -9,6 +9,7 @@
 #ifndef KERNEL_OBJECT_THREAD_H
 #define KERNEL_OBJECT_THREAD_H
 
+#include "kernel/core/tree.h"
 #include "kernel/object/object.h"
 #include "kernel/object/queue.h"
 
@@ -39,15 +40,21 @@ struct ticket {
     u64 index;
     u64 *slot;
     u64 *pte;
-    struct region *region;
-    u64 vaddr;
-    u32 next_waiter; /* thread, slot number */
-    u32 open_next;   /* object's open tickets: threads, slot numbers */
+    union {
+        struct {
+            struct region *region;
+            u64 vaddr;
+            u32 next_waiter; /* thread, slot number */
+            u32 open_next;   /* object's open tickets: threads, slot numbers */
+        };
+        struct tree_node aside; /* `saved`: of endpoint.saved */
+    };
     u32 open_prev;
     u32 epoch;
     u8 access; /* ACCESS_*, FAULT_WHY_* */
     u8 delivered;
-    u8 spare[2];
+    u8 saved; /* CALLING, and put aside (saved.h) */
+    u8 spare[1];
     u32 since; /* low bits of kernel_counters.ticks when the wait began */
     u64 sequence;
 };
@@ -56,7 +63,7 @@ struct ticket {
  * T1 sched->queued <=> sched != NULL and state READY.  A READY thread without a context is stranded
  *    until someone lends: on its endpoint's `stranded` queue, unless it is the hart's current one.
  * T2 sched != NULL => sched->thread == this.
- * T3 caller != NULL <=> caller->callee == this and caller is CALLING.
+ * T3 caller != NULL <=> caller->callee == this and caller is CALLING, and not saved.
  * T4 wait.kind == OFF unless SENDING, RECEIVING, WAITING, (undelivered first waiter) FAULTING, or
  *    stranded.
  * T5 lender != NULL <=> lender->lendee == this; a lender is SENDING, CALLING or FAULTING, and whom it
@@ -83,7 +90,7 @@ struct thread {
     struct thread *caller; /* waits for this one's reply */
     union {
         struct thread *callee;          /* CALLING: whose reply this one waits for */
-        struct endpoint *sends_to;      /* SENDING */
+        struct endpoint *sends_to;      /* SENDING; CALLING and saved: where */
         struct notification *waits_for; /* WAITING */
     };
     struct thread_buffer *buffer; /* kernel address; NULL until configured */
@@ -105,6 +112,7 @@ struct thread {
     u64 fpu[33]; /* f0 to f31, fcsr; valid while another thread owns the registers (fpu.h) */
 };
 _Static_assert(sizeof(struct thread) <= 1024, "bytes_thread");
+_Static_assert(offsetof(struct thread, ticket.aside) % 32 == 0, "a slot number names it");
 #define THREAD_BYTES 1024
 
 static inline struct thread *thread_of_wait(struct qnode *n)

@@ -33,10 +33,16 @@
 #define SYS_SEND 1 /* send only; on a kernel object as SYS_CALL */
 #define SYS_RECV 2 /* wait for a message; a6 and the words are ignored */
 #define SYS_REPLY_RECV \
-    3                  /* a6 = 0: reply; a6 = capability: invoke it as SYS_CALL; then SYS_RECV.  A
+    3               /* a6 = 0: reply; a6 = capability: invoke it as SYS_CALL; then SYS_RECV.  A
                             failure of the first half returns at once as MSG_REPLY, nothing received;
                             the first result of an invocation comes in t4 with the message received. */
-#define SYS_YIELD    4 /* let others of the same priority run */
+#define SYS_YIELD 4 /* let others of the same priority run */
+#define SYS_SAVE \
+    5 /* put the last caller aside and go on: it waits for its reply as before; word 0 = its
+         number at the endpoint, never used again */
+#define SYS_REPLY_SAVED \
+    6 /* a6 = number: reply to the caller that was put aside under it, by whichever thread bound
+         to the endpoint, and go on */
 #define SYS_NONBLOCK 0x10 /* flag */
 
 /* Kinds on the way out. */
@@ -209,11 +215,12 @@ struct thread_buffer {
     word_t words[MESSAGE_WORDS]; /* 6 and up of a message; 0 to 5 are not used */
     cap_t send[MESSAGE_CAPS];    /* slots of the capabilities to send (tag: how many) */
     cap_t receive[MESSAGE_CAPS]; /* empty slots that take capabilities received; 0 = refuse */
+    word_t reserved[8];
     struct thread_fixup fixup;
-    word_t free[512 - MESSAGE_WORDS - 2 * MESSAGE_CAPS - 8]; /* the thread's own use */
+    word_t free[512 - MESSAGE_WORDS - 2 * MESSAGE_CAPS - 16]; /* the thread's own use */
 };
 _Static_assert(sizeof(struct thread_buffer) == 4096, "one page");
-_Static_assert(offsetof(struct thread_buffer, fixup) == 72 * 8, "lib/rt/accesses.S");
+_Static_assert(offsetof(struct thread_buffer, fixup) == 80 * 8, "lib/rt/accesses.S");
 
 /*
  * MSG_EVENT, label resolve_fault: somebody waits for a page.  a6 = the object's key.

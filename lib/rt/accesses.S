@@ -7,7 +7,7 @@
  * programs may add functions of their own that do: a leaf, called from C; ra, sp and what a callee
  * keeps unchanged at each access; and t1 holds what is to be returned in a1 after a failure.
  */
-#define FAILED_STATUS (8 * (72 + 4)) /* of struct thread_buffer; abi.h checks it */
+#define FAILED_STATUS (8 * (80 + 4)) /* of struct thread_buffer; abi.h checks it */
 
     .section .text.recover, "ax"
 

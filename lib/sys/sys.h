@@ -213,6 +213,23 @@ static inline status_t q_reply_recv(struct message *m)
     return message_received(m);
 }
 
+/* Put the last caller aside, to be answered later; value = its number at the endpoint.  It waits as
+ * before, and what it lent stays here until the next receive. */
+static inline struct result q_save(void)
+{
+    return sys_call(0, SYS_SAVE, 0, 0, 0, 0, 0, 0);
+}
+
+/* Answer a caller that some thread bound to the same endpoint put aside, with the prepared message, and
+ * go on.  NOT_FOUND: it is gone, or the number is wrong. */
+static inline status_t q_reply_saved(word_t number, struct message *m)
+{
+    m->tag = (m->tag & ~(word_t)TAG_KIND_MASK) | SYS_REPLY_SAVED;
+    m->badge = number;
+    sys_invoke(m);
+    return message_status(m);
+}
+
 /* Invoke `self` with the prepared message (label = operation), then receive: one system call.  If
  * the invocation fails nothing is received, and the failure is what comes back. */
 static inline status_t q_invoke_recv(cap_t self, struct message *m)

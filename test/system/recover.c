@@ -207,7 +207,8 @@ static const struct touched *with_fixup(struct prober *p, enum probe_op op, word
     wild_op = op;
     p->touched.status = ST_OK;
     worker_start(w, do_wild, NULL);
-    worker_wait(w);
+    for (unsigned i = 0; i < 50 && !w->done; i++) /* it may go round for ever */
+        sys_yield();
     worker_drop(w);
     return &p->touched;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: kernel/core/ipc.c kernel/core/fixup.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
+// sources: kernel/core/ipc.c kernel/core/fixup.c kernel/core/saved.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
 // sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c
 // sources: kernel/object/thread.c kernel/object/registers.c kernel/object/sched.c kernel/object/endpoint.c
 // sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
@@ -159,7 +159,9 @@ static void check_waiting(const struct object *o)
 
         if (t->state == THREAD_SENDING)
             assert_true(!t->sends_to->deserted || t->sends_to->bound > 0); /* or being told so */
-        if (t->state == THREAD_CALLING)
+        if (t->state == THREAD_CALLING && t->ticket.saved)
+            assert_true(t->sends_to->bound > 0);
+        else if (t->state == THREAD_CALLING)
             assert_int_not_equal(t->callee->state, THREAD_STOPPED);
     } else if (o->type == OBJ_served) {
         const struct served *s =
@@ -400,6 +402,17 @@ static struct thread *message(struct thread *t, unsigned kind)
     return enter(t, any_tag(kind), kind == SYS_REPLY_RECV && chance(90) ? 0 : slot, words);
 }
 
+/* To whom this thread's endpoint put aside lately, mostly. */
+static struct thread *reply_saved(struct thread *t)
+{
+    const struct endpoint *e = slot_object(&t->endpoint);
+    const word_t words[6] = {below(9), below(9)};
+    word_t number = e ? e->saved_count - below(4) : below(4);
+
+    fill_buffer(t);
+    return enter(t, any_tag(SYS_REPLY_SAVED), number, words);
+}
+
 static struct thread *fault(struct thread *t)
 {
     u64 address = VADDR(below(3)) + below(SERVED_PAGES + 1) * PAGE_SIZE + below(64);
@@ -483,8 +496,12 @@ static struct thread *program_step(struct thread *t)
         return message(t, SYS_CALL);
     if (n < 27)
         return message(t, SYS_SEND);
-    if (n < 40)
+    if (n < 36)
         return message(t, SYS_RECV);
+    if (n < 45)
+        return enter(t, SYS_SAVE, 0, (const word_t[6]){0});
+    if (n < 50)
+        return reply_saved(t);
     if (n < 65)
         return message(t, SYS_REPLY_RECV);
     if (n < 75)
@@ -494,7 +511,7 @@ static struct thread *program_step(struct thread *t)
     if (n < 89)
         return call(t, pick_slot(NOTIFICATION, SERVED), chance(30) ? 1 : 2, below(4), 0, 0, 0, 0);
     if (n < 92)
-        return enter(t, SYS_YIELD + (n == 91), 0, (const word_t[6]){0});
+        return enter(t, n == 91 ? 15 : SYS_YIELD, 0, (const word_t[6]){0});
     return meddle(t);
 }
 
