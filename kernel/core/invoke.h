@@ -18,7 +18,7 @@ struct invocation {
     struct slot *slot;     /* the invoked capability; copy its badge before anything deletes it */
     unsigned nwords;       /* words in the message */
     word_t tag;
-    word_t results[THREAD_REGISTER_WORDS]; /* word 0.. of the reply; beyond 6 go to the buffer */
+    word_t results[16]; /* word 0.. of the reply; beyond 6 go to the buffer */
     unsigned nresults;
     word_t detail; /* of an error */
     bool no_reply; /* the caller waits, runs elsewhere or is gone: write nothing */

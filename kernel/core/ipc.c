@@ -32,6 +32,10 @@
 #include "kernel/object/notification.h"
 #include "kernel/object/served.h"
 
+/* What the path of every reply shares with that of the rare reply to a caller put aside: the compiler
+ * would else make calls of both. */
+#define INLINE inline __attribute__((always_inline))
+
 static struct endpoint *endpoint_of(const struct thread *t)
 {
     return slot_is_empty(&t->endpoint) ? NULL : slot_object(&t->endpoint);
@@ -126,7 +130,7 @@ static void put_exception(const struct thread *from, struct thread *to)
 _Static_assert(EXCEPTION_WORDS <= MESSAGE_WORDS, "one message");
 
 /* The handler's reply to `t`, whose call it was: label 0 lets it go on. */
-static void end_exception(struct thread *handler, struct thread *t)
+static INLINE void end_exception(struct thread *handler, struct thread *t)
 {
     word_t tag = handler->regs[REG_TAG];
 
@@ -163,7 +167,7 @@ static void put_question(const struct thread *from, struct thread *to)
 
 /* The server's reply to the question of `t`: label 0 and permissions let it ask again, with a permit;
  * any other label is a refusal. */
-static void end_question(const struct thread *server, struct thread *t)
+static INLINE void end_question(const struct thread *server, struct thread *t)
 {
     status_t status = (status_t)tag_label(server->regs[REG_TAG]);
 
@@ -607,8 +611,8 @@ static void ipc_recv(struct thread *t, word_t tag)
 
 /* Check the reply and find its capabilities.  OK: `caps` is full, or the caller's slots are not free
  * (*blame, a status for the caller).  Else the replier's mistake. */
-static status_t check_reply(struct thread *t, struct thread *to, struct transfer_caps *caps,
-                            status_t *blame, word_t *detail)
+static INLINE status_t check_reply(struct thread *t, struct thread *to, struct transfer_caps *caps,
+                                   status_t *blame, word_t *detail)
 {
     word_t tag = t->regs[REG_TAG];
     status_t status = transfer_check_tag(tag, detail);
@@ -624,7 +628,7 @@ static status_t check_reply(struct thread *t, struct thread *to, struct transfer
 }
 
 /* The reply that check_reply found good goes to `to`, whom nobody counts as a caller any more. */
-static inline void end_call(struct thread *t, struct thread *to, const struct transfer_caps *caps,
+static INLINE void end_call(struct thread *t, struct thread *to, const struct transfer_caps *caps,
                             status_t blame, word_t detail)
 {
     if (to->send_kind == MSG_EXCEPTION) {
@@ -766,6 +770,19 @@ static void call_or_send(struct thread *t, word_t tag)
         ipc_send(t, slot, tag);
 }
 
+/* What is not worth a branch of its own on the way of the others. */
+static __attribute__((noinline, cold)) void rare_call(struct thread *t, word_t tag)
+{
+    if (tag_kind(tag) == SYS_SAVE) {
+        ipc_save(t);
+    } else if (tag_kind(tag) == SYS_REPLY_SAVED) {
+        ipc_reply_saved(t);
+    } else {
+        t->regs[0] -= 4; /* the handler sees the ecall */
+        exception_raise(t, ST_BAD_CALL, CAUSE_USER_ECALL, tag);
+    }
+}
+
 /* An ecall from user mode; pc is behind it already, t0-t4 are zero.  From entry.S, on the empty
  * stack of the hart.  The lock is taken alone, since a message may carry capabilities and an
  * operation may do anything; IPC without capabilities would do with shared. */
@@ -793,15 +810,8 @@ struct thread *syscall_enter(struct thread *t)
         reply_status(t, ST_OK, 0);
         schedule_yield();
         break;
-    case SYS_SAVE:
-        ipc_save(t);
-        break;
-    case SYS_REPLY_SAVED:
-        ipc_reply_saved(t);
-        break;
     default:
-        t->regs[0] -= 4; /* the handler sees the ecall */
-        exception_raise(t, ST_BAD_CALL, CAUSE_USER_ECALL, tag);
+        rare_call(t, tag);
         break;
     }
     trace_call_ends(t, called);

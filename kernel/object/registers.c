@@ -25,19 +25,33 @@ static bool is_at_rest(const struct thread *t)
     return t->state == THREAD_STOPPED;
 }
 
+/* A reply of more words than an invocation has room for. */
+static status_t reply_long(struct invocation *inv, const word_t *words, unsigned n)
+{
+    inv_result(inv, words[0]);
+    inv->no_reply = true;
+    reply_words(inv->thread, tag_make(MSG_REPLY, ST_OK, n, 0), 0, words, n);
+    return ST_OK;
+}
+
 /* Lock: shared. */
 status_t registers_read(struct thread *t, struct invocation *inv)
 {
+    struct thread_registers r = {0};
+
     if (!is_at_rest(t))
         return inv_fail(inv, ST_BAD_STATE, t->state);
 
-    for (unsigned i = 0; i < 32; i++)
-        inv_result(inv,
-                   i >= 30 && !t->exit_full ? 0 : t->regs[i]); /* t5, t6: as a call leaves them */
-    inv_result(inv, t->exception ? t->stop_status : ST_OK);
-    inv_result(inv, t->exception ? t->stop_access : 0);
-    inv_result(inv, t->exception ? t->stop_address : 0);
-    return ST_OK;
+    r.pc = t->regs[0];
+    memcpy(r.x, &t->regs[1], sizeof(r.x));
+    if (!t->exit_full)
+        r.x[29] = r.x[30] = 0; /* t5, t6: as a system call leaves them */
+    if (t->exception) {
+        r.status = t->stop_status;
+        r.access = t->stop_access;
+        r.address = t->stop_address;
+    }
+    return reply_long(inv, &r.pc, THREAD_REGISTER_WORDS);
 }
 
 /* Lock: alone. */
@@ -74,9 +88,7 @@ status_t registers_read_float(struct thread *t, struct invocation *inv)
         return inv_fail(inv, ST_BAD_STATE, t->state);
 
     fpu_flush(t);
-    for (unsigned i = 0; i < THREAD_FLOAT_WORDS; i++)
-        inv_result(inv, t->fpu[i]);
-    return ST_OK;
+    return reply_long(inv, t->fpu, THREAD_FLOAT_WORDS);
 }
 
 /* Lock: alone. */
