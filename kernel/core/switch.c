@@ -6,12 +6,26 @@
  * what is left is the page table.  Floating-point registers wait for their first use (fpu.c).
  */
 #include "arch/address.h"
+#include "arch/cpu.h"
 #include "arch/mmu.h"
 #include "kernel/core/counters.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/schedule.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/trap.h"
+#include "kernel/object/frame.h"
+
+/* Frames for what must be zero are cleaned ahead.  True: enough of them. */
+static bool clean_frames(void)
+{
+    while (frame_clean_one()) {
+        if (cpu_interrupt_pending()) {
+            interrupts_take();
+            return false;
+        }
+    }
+    return true;
+}
 
 /* Nobody is READY: there is time for what is still to be destroyed, then for sleep. */
 static __attribute__((noinline)) struct thread *idle(void)
@@ -21,10 +35,10 @@ static __attribute__((noinline)) struct thread *idle(void)
     kernel_counters.idle++;
     trace(idle, kernel_counters.idle, 0, 0);
     do {
-        if (object_reap())
-            hart_idle();
-        else
+        if (!object_reap())
             interrupts_take();
+        else if (clean_frames())
+            hart_idle();
         t = schedule_pick();
     } while (!t);
     return t;

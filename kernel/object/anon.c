@@ -50,7 +50,7 @@ static enum resolve_result anon_resolve_fault(struct memory *m, const struct acc
                                               const struct fault_place *place, status_t *status,
                                               u64 *paddr_out)
 {
-    struct frame *f = bank_frame_alloc(object_bank(&m->object), 0);
+    struct frame *f = bank_frame_alloc_zeroed(object_bank(&m->object));
 
     (void)access;
     (void)paddr_out;
@@ -58,7 +58,6 @@ static enum resolve_result anon_resolve_fault(struct memory *m, const struct acc
         *status = ST_NO_SPACE;
         return RESOLVE_ERROR;
     }
-    page_zero(frame_kva(f));
     memory_install(m, place->slot, place->index, f);
     return RESOLVE_FRAME;
 }

@@ -69,6 +69,22 @@ struct frame *bank_frame_alloc(struct bank *b, unsigned order)
     return f;
 }
 
+/* Lock: shared (bank, then buddy).  Cost: zeroing a page, unless a frame was cleaned ahead. */
+struct frame *bank_frame_alloc_zeroed(struct bank *b)
+{
+    struct frame *f = bank_has(b, 1) ? frame_alloc_clean() : NULL;
+
+    if (f) {
+        f->payer = slot_to_number(&b->object.origin);
+        charge(b, &b->frame_pages, 1);
+        return f;
+    }
+    f = bank_frame_alloc(b, 0);
+    if (f)
+        page_zero(frame_kva(f));
+    return f;
+}
+
 /* Lock: shared (bank, then buddy). */
 void bank_frame_free(struct frame *f, unsigned order)
 {

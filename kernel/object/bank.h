@@ -61,6 +61,8 @@ static inline bool bank_has(const struct bank *b, u64 npages)
 
 /* 2^order frames charged to the bank (payer set, state KERNEL, contents unknown); NULL: no room. */
 struct frame *bank_frame_alloc(struct bank *b, unsigned order);
+/* One frame full of zeros, likewise. */
+struct frame *bank_frame_alloc_zeroed(struct bank *b);
 /* Give them back; the bank is the frame's payer. */
 void bank_frame_free(struct frame *f, unsigned order);
 /* The bank that pays for a frame. */

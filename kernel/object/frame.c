@@ -14,14 +14,18 @@
 
 #include "kernel/core/panic.h"
 #include "kernel/core/ranges.h"
+#include "lib/base/string.h"
 
 #define BLOCK_ORDER  (FRAME_ORDERS - 1)
 #define BLOCK_FRAMES (1ul << BLOCK_ORDER)
+#define CLEAN_FRAMES 64 /* cleaned ahead at most: what is clean cannot be part of a larger block */
 
 /* [buddy] Lists of free blocks by order, page numbers (0 = end: page 0 is never handed out). */
 static struct {
     u32 free[FRAME_ORDERS];
-    u64 nfree;    /* frames */
+    u64 nfree; /* frames, the clean ones included */
+    u32 clean; /* list of clean frames, page numbers */
+    u32 nclean;
     u64 boot_end; /* page number: frame_boot_add has seen what is below */
 } frames;
 
@@ -131,6 +135,55 @@ void frame_boot_add(paddr_t base, u64 npages)
     }
 }
 
+/* Clean frames are free: where nothing else is left, or nothing large enough, they go back.  False:
+ * there are none.  Cost: CLEAN_FRAMES frees. */
+static __attribute__((noinline)) bool give_clean_back(void)
+{
+    if (frames.clean == 0)
+        return false;
+    while (frames.clean) {
+        u64 number = frames.clean;
+
+        frames.clean = frame_at(number)->next;
+        frames.nfree--; /* which block_free counts again */
+        block_free(number, 0);
+    }
+    frames.nclean = 0;
+    return true;
+}
+
+struct frame *frame_alloc_clean(void)
+{
+    u32 number = frames.clean;
+    struct frame *f = frame_at(number);
+
+    if (number == 0)
+        return NULL;
+    frames.clean = f->next;
+    frames.nclean--;
+    frames.nfree--;
+    *f = (struct frame){.state = FRAME_KERNEL};
+    return f;
+}
+
+/* Lock: alone. */
+bool frame_clean_one(void)
+{
+    struct frame *f;
+
+    if (frames.nclean == CLEAN_FRAMES || frames.nfree - frames.nclean <= CLEAN_FRAMES)
+        return false;
+    f = frame_alloc(0);
+    if (f == NULL)
+        return false;
+    page_zero(frame_kva(f));
+    *f = (struct frame){.next = frames.clean, .state = FRAME_CLEAN};
+    frames.clean = (u32)frame_number(f);
+    frames.nclean++;
+    frames.nfree++;
+    return true;
+}
+
 /* Lock: shared (buddy). */
 struct frame *frame_alloc(unsigned order)
 {
@@ -140,8 +193,11 @@ struct frame *frame_alloc(unsigned order)
 
     assert(order < FRAME_ORDERS);
     while (frames.free[have] == 0) {
-        if (++have == FRAME_ORDERS)
+        if (++have < FRAME_ORDERS)
+            continue;
+        if (!give_clean_back())
             return NULL;
+        have = order;
     }
     number = frames.free[have];
     f = frame_at(number);
@@ -161,7 +217,7 @@ void frame_free(struct frame *f, unsigned order)
     u64 number = frame_number(f);
 
     assert(order < FRAME_ORDERS && is_aligned(number, 1ul << order));
-    assert(f->state != FRAME_FREE && f->state != FRAME_NONE);
+    assert(f->state != FRAME_FREE && f->state != FRAME_NONE && f->state != FRAME_CLEAN);
     assert(f->state != FRAME_USER || f->map_count == 0); /* F3 */
     block_free(number, order);
 }
@@ -175,7 +231,7 @@ u64 frame_free_count(void)
 /* Lock: alone.  Cost: one step a free block. */
 void frame_check(void)
 {
-    u64 total = 0;
+    u64 total = 0, clean = 0;
 
     for (unsigned order = 0; order < FRAME_ORDERS; order++) {
         u32 prev = 0;
@@ -195,7 +251,16 @@ void frame_check(void)
             prev = number;
         }
     }
-    assert(total == frames.nfree);
+    for (u32 number = frames.clean; number; number = frame_at(number)->next) {
+        const u64 *page = frame_kva(frame_at(number));
+
+        assert(frame_at(number)->state == FRAME_CLEAN && frame_at(number)->payer == 0);
+        for (unsigned i = 0; i < PAGE_SIZE / sizeof(*page); i++)
+            assert(page[i] == 0); /* F5 */
+        total++;
+        clean++;
+    }
+    assert(total == frames.nfree && clean == frames.nclean);
 }
 
 /* Lock: alone.  Every block begins where the one before it ends, and its first record is written. */
@@ -210,7 +275,7 @@ void frame_for_each_used(void (*each)(struct frame *f, void *context), void *con
             struct frame *f = frame_at(number);
 
             assert(f->state != FRAME_NONE && f->order < FRAME_ORDERS);
-            if (f->state == FRAME_FREE)
+            if (f->state == FRAME_FREE || f->state == FRAME_CLEAN)
                 nfree += 1ul << f->order;
             else
                 each(f, context);

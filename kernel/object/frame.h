@@ -19,6 +19,7 @@ enum frame_state {
     FRAME_KERNEL, /* in use by the kernel: tables, cspaces, buffers (payer says for whom) */
     FRAME_SLAB,   /* cut into small objects of one size for one bank */
     FRAME_USER,   /* a page of a memory object: owner, index, map_count valid */
+    FRAME_CLEAN,  /* one free frame, full of zeros, on the list of such */
 };
 
 /*
@@ -26,6 +27,7 @@ enum frame_state {
  *    same order (they would have merged).   F2 a USER frame is in exactly one slot of one object's
  *    index: owner's slot `index`.   F3 map_count == valid leaf PTEs that show the frame.
  * F4 payer is the bank charged for it (0 for free frames and the kernel's own).
+ * F5 a CLEAN frame holds zeros and is on the list of clean frames; it counts as free.
  */
 struct frame {
     union {
@@ -92,6 +94,11 @@ void frame_boot_add(paddr_t base, u64 npages);
  * if there is none.  Constant time but for splitting. */
 struct frame *frame_alloc(unsigned order);
 void frame_free(struct frame *f, unsigned order);
+
+/* A frame full of zeros, if one was cleaned ahead; else NULL.  State KERNEL, payer 0. */
+struct frame *frame_alloc_clean(void);
+/* With nothing else to do: clean one more frame.  False: enough are clean.  Cost: zeroing a page. */
+bool frame_clean_one(void);
 u64 frame_free_count(void); /* frames free now */
 void frame_check(void);     /* debug: assert F1 on every free list */
 /* Debug: each block that is not free, of all that boot handed over; nothing is in two or in none. */

@@ -82,12 +82,11 @@ u64 *radix_find(const struct radix *r, u64 index)
 
 static u64 *node_alloc(struct bank *bank)
 {
-    struct frame *f = bank_frame_alloc(bank, 0);
+    struct frame *f = bank_frame_alloc_zeroed(bank);
 
     if (!f)
         return NULL;
     f->used = 0;
-    page_zero(frame_kva(f));
     return frame_kva(f);
 }
 

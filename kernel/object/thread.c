@@ -42,14 +42,13 @@ static struct thread *thread_of(struct object *o)
 static status_t make_buffer(struct thread *t, struct aspace *a, word_t *detail)
 {
     struct bank *bank = object_bank(&t->object);
-    struct frame *f = bank_frame_alloc(bank, 0);
+    struct frame *f = bank_frame_alloc_zeroed(bank);
     status_t status;
 
     if (!f) {
         *detail = bank->limit - bank->used;
         return ST_NO_SPACE;
     }
-    page_zero(frame_kva(f));
     status = aspace_add_buffer(a, f, &t->buffer_user, detail);
     if (status != ST_OK) {
         bank_frame_free(f, 0);

@@ -22,6 +22,11 @@
 /* The module itself, so that each test can begin with an allocator that knows no memory. */
 #include "kernel/object/frame.c"
 
+void page_zero(void *page)
+{
+    memset(page, 0, PAGE_SIZE);
+}
+
 #define FIRST ((FAKE_BASE) >> PAGE_SHIFT)
 #define PAGES 8192u /* of the arena that these tests use: 32 MiB */
 
@@ -287,6 +292,55 @@ static void freeing_wrongly_panics(void **state)
     compare_lists();
 }
 
+static bool is_zero(const struct frame *f)
+{
+    const u8 *page = frame_kva(f);
+
+    for (unsigned i = 0; i < PAGE_SIZE; i++)
+        if (page[i])
+            return false;
+    return true;
+}
+
+static void clean_frames_are_zero_and_as_free_as_others(void **state)
+{
+    struct frame *f;
+    unsigned n = 0;
+
+    (void)state;
+    start(5);
+    add(3, 200);
+    while (frame_clean_one())
+        n++;
+    assert_int_equal(n, CLEAN_FRAMES);
+    assert_int_equal(frame_free_count(), 200);
+    frame_check();
+    *(u8 *)frame_kva(frame_at(frames.clean)) = 1;
+    assert_true(EXPECT_PANIC(frame_check())); /* F5 */
+    *(u8 *)frame_kva(frame_at(frames.clean)) = 0;
+
+    f = frame_alloc_clean();
+    assert_true(is_zero(f) && f->state == FRAME_KERNEL && f->payer == 0 && f->order == 0);
+    assert_int_equal(frame_free_count(), 199);
+    frame_check();
+    frame_free(f, 0);
+    assert_int_equal(frame_free_count(), 200);
+
+    for (n = 0; (f = frame_alloc(0)) != NULL; n++) /* the clean ones too, when no others are left */
+        memset(frame_kva(f), 0x11, PAGE_SIZE);
+    assert_int_equal(n, 200);
+    assert_int_equal(frame_free_count(), 0);
+    assert_null(frame_alloc_clean());
+    assert_false(frame_clean_one());
+
+    start(6); /* a block that only merged frames make is found */
+    add(0, 1024);
+    while (frame_clean_one())
+        continue;
+    assert_non_null(frame_alloc(FRAME_ORDERS - 1));
+    assert_int_equal(frame_free_count(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +349,7 @@ int main(void)
         cmocka_unit_test(boot_in_wrong_order_panics),
         cmocka_unit_test(random_blocks_against_a_bitmap),
         cmocka_unit_test(freeing_wrongly_panics),
+        cmocka_unit_test(clean_frames_are_zero_and_as_free_as_others),
     };
 
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

@@ -69,6 +69,13 @@ void bank_frame_free(struct frame *f, unsigned order)
     memset(frame_kva(f), 0xa5, PAGE_SIZE); /* whoever still looks there finds rubbish */
 }
 
+struct frame *bank_frame_alloc_zeroed(struct bank *b)
+{
+    struct frame *f = bank_frame_alloc(b, 0);
+
+    return f ? (memset(frame_kva(f), 0, PAGE_SIZE), f) : NULL;
+}
+
 void page_zero(void *page)
 {
     memset(page, 0, PAGE_SIZE);
