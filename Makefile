@@ -34,8 +34,8 @@ PROGRAM :=
 T :=
 # BUNDLE=name: any other bundle (see platform/tools/build.mk); `none` is the kernel alone.
 BUNDLE := $(or $(DEMO),run)
-# SETS="unit system boot gdb trace errors", BUILDS="release debug": what `make test` runs, for the mutants.
-SETS := unit system boot gdb trace errors
+# SETS="unit system random boot gdb trace errors", BUILDS="release debug": what `make test` runs, for the mutants.
+SETS := unit system random boot gdb trace errors
 BUILDS := release debug
 
 # What the targets of this file hand on to the machine.
@@ -97,7 +97,7 @@ run: deps-quiet ## build the image and boot it in QEMU; ends with the demonstrat
 
 test: deps-quiet ## every test, in release and debug; results in build/test.tap
 	+@failed=; \
-	for b in $(if $(filter system boot gdb trace,$(SETS)),$(BUILDS)); do \
+	for b in $(if $(filter system random boot gdb trace,$(SETS)),$(BUILDS)); do \
 		echo "test: building $$b"; \
 		$(call build_goals,-k BUILD=$$b test-images) || failed="$$failed $$b"; done; \
 	$(if $(filter unit,$(SETS)),echo "test: building the unit tests"; \
@@ -105,9 +105,11 @@ test: deps-quiet ## every test, in release and debug; results in build/test.tap
 	$(PYTHON) test/tools/run_tests.py --failed-builds "$$failed" --seed '$(SEED)' \
 		--sets '$(SETS)' --builds '$(BUILDS)'
 
-test-long: deps-quiet ## five minutes: a thousand pagers plugged in and taken away
+test-long: deps-quiet ## ten minutes: a thousand pagers plugged in and out; a million random calls
 	+@$(call build_goals,BUILD=release bundle-run bundle-flip)
+	+@$(call build_goals,BUILD=debug bundle-random)
 	@$(PYTHON) test/tools/sessions.py --rounds 1000
+	@$(PYTHON) test/tools/random_calls.py --boots 50 --seed '$(SEED)'
 
 check: deps-quiet ## 45 seconds: format, gcc and clang, include arrows, unit tests, licence lines
 	+@MAKE='$(MAKE)' $(PYTHON) test/tools/check.py --jobs $(JOBS)

@@ -222,7 +222,7 @@ build/data.crc: build/data.bin ;
 objects: $(KERNEL_OBJ) $(USER_START) $(USER_LIB_OBJ) $(TEST_LIB_OBJ) \
 	$(foreach p,$(PROGRAM_PATHS),$(filter %.o,$(patsubst %,$(OUT)/user/%.o,$(basename \
 	$(or $(wildcard $(p)/*.c $(p)/*.S),$(p).c)))))
-test-images: $(patsubst %,bundle-%,$(sort run system flip none))
+test-images: $(patsubst %,bundle-%,$(sort run system flip none random))
 
 # A unit test is test/unit/**/test_*.c with, in its first ten lines, `// sources: a.c b.c` (compiled
 # with it) and perhaps `// dts: x.dts` (compiled to build/unit/x.dtb).

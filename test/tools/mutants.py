@@ -7,7 +7,7 @@ usage: mutants.py [NAME ...]
 Each test/mutants/*.patch opens with lines
     Mutant: what it breaks
     Test: a regular expression for the TAP line that must fail
-    Set: unit, system, boot, gdb or trace
+    Set: unit, system, random, boot, gdb or trace
     Build: release or debug (release if left away)
 The project is copied to build/mutants/tree; for each patch, that tree is changed, built and tested
 by its own `make test`, and changed back.  A mutant that lives, or whose patch or build fails, is a
@@ -104,7 +104,7 @@ def verdict(path):
     lacking = [k for k in ("Mutant", "Test", "Set") if k not in about]
     if lacking:
         return False, "its head lacks %s" % ", ".join(lacking)
-    if about["Set"] not in ("unit", "system", "boot", "gdb", "trace"):
+    if about["Set"] not in ("unit", "system", "random", "boot", "gdb", "trace"):
         return False, "Set: %s is not known" % about["Set"]
     good, output = patch(path)
     if not good:

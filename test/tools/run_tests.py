@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Run the tests that make has built and merge what they say into one TAP file.
 
-usage: run_tests.py [--sets "unit system boot gdb trace errors"] [--builds "release debug"] ...
+usage: run_tests.py [--sets "unit system random boot gdb trace errors"] [--builds "release debug"] ...
 
-Six sets, in this order:
+Seven sets, in this order:
   unit    the programs of build/unit, on this machine, under ASan and UBSan;
   system  the image whose programs print TAP on the console, once for each build;
+  random  20,000 random calls (test/system/random_calls), once for each build;
   boot    whole runs of the machine, by their exit status and output: the table BOOTS below; then
           sessions at its prompt (sessions.py);
   gdb     one session of gdb, by gdb_session.py, once for each build;
@@ -33,7 +34,7 @@ import qemu  # noqa: E402
 import sessions  # noqa: E402
 import tap  # noqa: E402
 
-SETS = ["unit", "system", "boot", "gdb", "trace", "errors"]
+SETS = ["unit", "system", "random", "boot", "gdb", "trace", "errors"]
 UNIT_LIMIT = 240  # seconds
 SYSTEM_LIMIT = 580
 BOOT_LIMIT = 240
@@ -167,6 +168,9 @@ class Runner:
             if "system" in sets:
                 self.jobs.append(("[%s] system tests" % build,
                                   lambda build=build: self.system(build)))
+        for build in self.options.builds.split() if "random" in sets else []:
+            self.jobs.append(("[%s] random calls" % build,
+                              lambda build=build: self.system(build, "random", "random calls")))
         for build in self.options.builds.split():
             for boot in BOOTS if "boot" in sets else []:
                 self.jobs.append(("[%s] %s" % (build, boot.name),
@@ -236,15 +240,16 @@ class Runner:
             self.report.add(False, prefix, ["%s was not built" % image])
         return good
 
-    def system(self, build):
+    def system(self, build, bundle="system", what="system tests"):
+        """A machine whose programs print TAP."""
         prefix = "[%s] " % build
-        if not self.built(build, "system", prefix + "system tests run"):
+        if not self.built(build, bundle, prefix + what + " run"):
             return
-        image = os.path.join("build", build, "system", "Image")
-        result = self.machine(build, "system", image, "console.log", SYSTEM_LIMIT)
+        image = os.path.join("build", build, bundle, "Image")
+        result = self.machine(build, bundle, image, "console.log", SYSTEM_LIMIT)
         stream = tap.Stream(result.output)
         self.report.add_stream(stream, prefix)
-        title = prefix + "system tests run to the end of the machine, status 0"
+        title = prefix + what + " run to the end of the machine, status 0"
         if result.status is None:
             self.report.add(False, title, ["no end within %d seconds" % SYSTEM_LIMIT]
                             + last_lines(result.output))
