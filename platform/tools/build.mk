@@ -76,7 +76,7 @@ $(KERNEL_GEN)/offsets.h: $(wildcard $(ARCH_DIR)/offsets.c) $(RULES)
 # ---- User libraries and programs ---------------------------------------------------------------
 # lib/base has a string.c for the kernel; programs take those functions from picolibc.
 USER_LIB_SRC := $(filter-out lib/base/string.c lib/rt/start.S,$(sort \
-	$(foreach d,sys rt pager posix base,$(wildcard lib/$(d)/*.c lib/$(d)/*.S))))
+	$(foreach d,sys rt pager debug posix base,$(wildcard lib/$(d)/*.c lib/$(d)/*.S))))
 USER_LIB_OBJ := $(patsubst %,$(OUT)/user/%.o,$(basename $(USER_LIB_SRC)))
 TEST_LIB_SRC := $(sort $(wildcard test/support/*.c))
 TEST_LIB_OBJ := $(patsubst %,$(OUT)/user/%.o,$(basename $(TEST_LIB_SRC)))

@@ -25,6 +25,7 @@ MAY = {
     "lib/sys/": ["lib/abi/", "lib/base/", "lib/sys/"],
     "lib/rt/": ["lib/abi/", "lib/base/", "lib/sys/", "lib/rt/"],
     "lib/pager/": ["lib/abi/", "lib/base/", "lib/sys/", "lib/rt/", "lib/pager/"],
+    "lib/debug/": ["lib/abi/", "lib/base/", "lib/sys/", "lib/debug/"],
     "lib/posix/": ["lib/"],
     "user/": ["lib/", "user/"],
     "test/": ["lib/", "kernel/", "platform/", "user/", "test/"],
