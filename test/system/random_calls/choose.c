@@ -16,6 +16,7 @@ struct random dice;
 static struct {
     word_t offset, epoch;
 } heard;
+static word_t saved_number; /* the last that an actor got from `save` */
 
 word_t below(word_t n)
 {
@@ -227,7 +228,7 @@ static bool is(const char *a, const char *b)
 
 static word_t argument(const struct operation *op, unsigned n, const word_t *before)
 {
-    const char *name = n < op->nargs ? op->args[n] : NULL;
+    const char *name = n < op->nargs && n < MAX_ARGS ? op->args[n] : NULL;
 
     if (!name || chance(4))
         return interesting();
@@ -286,6 +287,16 @@ static unsigned add_extents(const struct operation *op, struct job *job)
     return 4 * n;
 }
 
+/* Registers with which a thread can do something: words `run`, pc, x1 to x31. */
+static void choose_registers(struct job *job)
+{
+    set_word(job, 0, chance(95) ? below(2) : interesting());
+    set_word(job, 1, start_pc());
+    for (unsigned i = 2; i < 33; i++)
+        set_word(job, i, interesting());
+    set_word(job, 1 + 10, JOB_ADDRESS0 + PAGES(below(NACTORS))); /* a0, of the stub */
+}
+
 static void choose_operation(struct job *job, unsigned index)
 {
     const struct operation *op = &operations[index];
@@ -295,6 +306,8 @@ static void choose_operation(struct job *job, unsigned index)
     job->in[6] = chance(95) ? slot_of(op->type) : any_slot();
     for (unsigned i = 0; i < nwords; i++)
         set_word(job, i, argument(op, i, job->in));
+    if (is(op->name, "write_registers"))
+        choose_registers(job);
     if (is(op->name, "answer"))
         nwords += add_extents(op, job);
     if (chance(6))
@@ -306,11 +319,14 @@ static void choose_operation(struct job *job, unsigned index)
 /* A system call on an endpoint: call, send, recv, reply by number. */
 static void choose_call(struct job *job, unsigned index)
 {
-    static const word_t kinds[] = {0, SYS_CALL, SYS_SEND, SYS_RECV, SYS_REPLY_RECV};
+    static const word_t kinds[] = {0,        SYS_CALL,       SYS_SEND, SYS_RECV, SYS_REPLY_RECV,
+                                   SYS_SAVE, SYS_REPLY_SAVED};
     unsigned number = operations[index].number;
-    word_t kind = number < 5 ? kinds[number] : SYS_CALL;
+    word_t kind = number < sizeof kinds / sizeof *kinds ? kinds[number] : SYS_CALL;
 
-    job->in[6] = kind == SYS_REPLY_RECV ? 0 : slot_of(OBJ_endpoint);
+    job->in[6] = kind == SYS_REPLY_RECV    ? 0
+                 : kind == SYS_REPLY_SAVED ? (chance(80) ? saved_number : 1 + below(3))
+                                           : slot_of(OBJ_endpoint);
     job->in[7] = tag_make(kind | (chance(50) ? SYS_NONBLOCK : 0), chance(60) ? 0 : below(60),
                           below(12), chance(30) ? below(6) : 0);
     for (unsigned i = 0; i < 12; i++)
@@ -350,17 +366,26 @@ static unsigned index_of(const char *object, const char *name)
     return NO_OPERATION;
 }
 
-/* Who was asked something mostly answers. */
-static unsigned what_follows(word_t tag)
+static bool has_saved(const struct job *job)
 {
+    return tag_kind(job->in[7]) == SYS_SAVE && job->out[7] == tag_make(MSG_REPLY, ST_OK, 1, 0);
+}
+
+/* Who was asked something mostly answers. */
+static unsigned what_follows(const struct job *job)
+{
+    word_t tag = job->out[7];
+
     switch (tag_kind(tag)) {
     case MSG_CALL:
     case MSG_EXCEPTION:
     case MSG_ASK:
-        return index_of("endpoint", "reply");
+        return index_of("endpoint", chance(80) ? "reply" : "save");
     case MSG_EVENT:
         return tag_label(tag) == MAPPING_resolve_fault ? index_of("served", "answer")
                                                        : index_of("endpoint", "recv");
+    case MSG_REPLY:
+        return has_saved(job) ? index_of("endpoint", "reply_saved") : NO_OPERATION;
     default:
         return NO_OPERATION;
     }
@@ -368,7 +393,7 @@ static unsigned what_follows(word_t tag)
 
 void choose_job(struct job *job, unsigned *operation)
 {
-    unsigned likely = job->finished ? what_follows(job->out[7]) : NO_OPERATION;
+    unsigned likely = job->finished ? what_follows(job) : NO_OPERATION;
     word_t what = likely != NO_OPERATION && chance(50) ? 100 : below(100);
 
     job->finished = 0;
@@ -386,6 +411,8 @@ void choose_job(struct job *job, unsigned *operation)
         return;
     }
     *operation = what == 100 ? likely : below(noperations);
+    if (what == 99) /* few threads are at rest */
+        *operation = index_of("thread", chance(50) ? "write_float" : "write_registers");
     if (operations[*operation].is_call)
         choose_call(job, *operation);
     else
@@ -396,6 +423,8 @@ void choose_remember(const struct job *job)
 {
     word_t tag = job->out[7];
 
+    if (has_saved(job))
+        saved_number = job->out[0];
     if (tag_kind(tag) == MSG_EVENT && tag_label(tag) == MAPPING_resolve_fault) {
         heard.offset = job->out[0];
         heard.epoch = job->out[5];
