@@ -37,6 +37,7 @@ import tap  # noqa: E402
 SETS = ["unit", "system", "random", "boot", "gdb", "trace", "errors"]
 UNIT_LIMIT = 240  # seconds
 SYSTEM_LIMIT = 580
+RANDOM_LIMIT = 120
 BOOT_LIMIT = 240
 GDB_LIMIT = 400
 TRACE_LIMIT = 300
@@ -170,7 +171,7 @@ class Runner:
                                   lambda build=build: self.system(build)))
         for build in self.options.builds.split() if "random" in sets else []:
             self.jobs.append(("[%s] random calls" % build,
-                              lambda build=build: self.system(build, "random", "random calls")))
+                              lambda build=build: self.system(build, "random", "random calls", RANDOM_LIMIT)))
         for build in self.options.builds.split():
             for boot in BOOTS if "boot" in sets else []:
                 self.jobs.append(("[%s] %s" % (build, boot.name),
@@ -240,18 +241,18 @@ class Runner:
             self.report.add(False, prefix, ["%s was not built" % image])
         return good
 
-    def system(self, build, bundle="system", what="system tests"):
+    def system(self, build, bundle="system", what="system tests", limit=SYSTEM_LIMIT):
         """A machine whose programs print TAP."""
         prefix = "[%s] " % build
         if not self.built(build, bundle, prefix + what + " run"):
             return
         image = os.path.join("build", build, bundle, "Image")
-        result = self.machine(build, bundle, image, "console.log", SYSTEM_LIMIT)
+        result = self.machine(build, bundle, image, "console.log", limit)
         stream = tap.Stream(result.output)
         self.report.add_stream(stream, prefix)
         title = prefix + what + " run to the end of the machine, status 0"
         if result.status is None:
-            self.report.add(False, title, ["no end within %d seconds" % SYSTEM_LIMIT]
+            self.report.add(False, title, ["no end within %d seconds" % limit]
                             + last_lines(result.output))
         else:
             self.report.add(result.status == 0, title, [] if result.status == 0 else
