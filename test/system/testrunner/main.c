@@ -18,7 +18,7 @@ static const char *const tests[] = {
     "bank",    "cspace",       "thread",  "fpu",      "aspace", "endpoint",     "notification",
     "sched",   "irq",          "debug",   "memory",   "served", "waiters",      "mapping_ops",
     "real",    "stories",      "traffic", "storm",    "ranges", "ranges_model", "revoke",
-    "protect", "random_calls", "recover", "debugger", "saved",  "step",
+    "protect", "random_calls", "recover", "debugger", "saved",  "step",         "limits",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
