@@ -18,6 +18,9 @@
 #include "kernel/core/schedule.h"
 #include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
+#include "kernel/object/link.h"
+#include "kernel/object/private.h"
+#include "lib/base/string.h"
 
 static bool access_allowed(const struct region *r, unsigned op)
 {
@@ -100,6 +103,22 @@ static void hint_set(struct aspace *a, const struct fault_place *place, u64 vadd
     };
 }
 
+/* The place of a page among those of a private mapping, where a store will put it. */
+static __attribute__((noinline)) status_t find_private(struct aspace *a, struct fault_place *place,
+                                                       u64 vaddr_page)
+{
+    struct memory *own = region_private(place->region);
+    bool inside = place->index < region_memory(place->region)->npages;
+
+    place->index = private_index(own, vaddr_page);
+    place->slot = radix_make(&own->index, place->index, object_bank(&own->object));
+    if (!place->slot)
+        return ST_NO_SPACE;
+    if (inside && place->region->work != REGION_HIDING)
+        hint_set(a, place, vaddr_page);
+    return ST_OK;
+}
+
 /* Find or make everything the access needs.  OK: `place` is full. */
 static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fault_place *place)
 {
@@ -133,6 +152,8 @@ static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fa
     place->pte = radix_make(&a->table, vaddr_page >> PAGE_SHIFT, object_bank(&a->object));
     if (!place->pte)
         return ST_NO_SPACE;
+    if (place->region->node.owned)
+        return find_private(a, place, vaddr_page);
     if (m->index.depth == 0) { /* pages without frames: nothing to index */
         place->slot = NULL;
         return ST_OK;
@@ -143,6 +164,126 @@ static status_t find_place(struct aspace *a, u64 address, unsigned op, struct fa
     if (place->index < m->npages && place->region->work != REGION_HIDING)
         hint_set(a, place, vaddr_page);
     return ST_OK;
+}
+
+/* ------------------------------------------------------------------- private pages, and links */
+
+/* Show the resident page at `slot`, or the physical page `p` that has no frame; `writable` as far as
+ * anybody but the region has a say. */
+static void show_found(const struct fault_place *place, const struct access *access,
+                       const u64 *slot, paddr_t p, bool writable)
+{
+    u64 vaddr_page = access->vaddr & ~PAGE_MASK;
+    struct region as = *place->region;
+
+    if (!writable)
+        as.pte_template &= ~(u64)PTE_W;
+    if (slot) {
+        show_frame(&as, place->pte, *slot, access->op, vaddr_page);
+    } else {
+        as.pte_template &= ~(u64)PTE_FRAME;
+        install_pte(&as, place->pte, p, access->op, vaddr_page);
+    }
+}
+
+/* The page is nowhere and begins as zeros: so does it for whoever would copy it. */
+static status_t show_zeros(const struct fault_place *place, const struct access *access,
+                           const struct found *f)
+{
+    struct memory *m = f->copier ? f->copier : f->owner;
+    u64 index = f->copier ? f->copier_index : f->index;
+    struct bank *bank = object_bank(&m->object);
+    u64 *slot = radix_make(&m->index, index, bank);
+    struct frame *frame = slot ? bank_frame_alloc(bank, 0) : NULL;
+
+    if (!frame)
+        return ST_NO_SPACE;
+    page_zero(frame_kva(frame));
+    memory_install(m, slot, index, frame);
+    show_found(place, access, slot, paddr(0), f->copier || f->writable);
+    return ST_OK;
+}
+
+/* The owner of what the links lead to has the page, or is asked for it: missing, or protected.  Whoever
+ * waits faults again, since what he may see of the page then depends on the links. */
+static status_t ask_owner(const struct fault_place *place, const struct access *access,
+                          const struct found *f)
+{
+    struct memory *m = f->owner;
+    struct thread *t = place->thread;
+    struct access asked = *access;
+    struct fault_place there = {
+        .thread = t, .region = place->region, .index = f->index, .pte = place->pte};
+    status_t status = ST_OK;
+    u64 physical = 0;
+
+    if (memory_has_frames(m)) {
+        there.slot = radix_make(&m->index, f->index, object_bank(&m->object));
+        if (!there.slot)
+            return ST_NO_SPACE;
+    }
+    if (f->copier && access->op == ACCESS_STORE)
+        asked.op = ACCESS_LOAD; /* it will be copied */
+    if (f->copier || f->links)
+        asked.op |= TICKET_LINKED;
+    if (m != region_memory(place->region))
+        asked.op |= TICKET_FAR;
+    switch (m->ops->resolve_fault(m, &asked, &there, &status, &physical)) {
+    case RESOLVE_FRAME:
+        show_found(place, access, there.slot, paddr(physical), !f->copier && f->writable);
+        return ST_OK;
+    case RESOLVE_PENDING:
+        t->ticket.tried = access->op;
+        return ST_OK;
+    default:
+        return status;
+    }
+}
+
+/* A store to what is somebody else's by copy, and can be read: the copier gets its own. */
+static status_t store_copy(const struct fault_place *place, const struct access *access,
+                           const struct found *f)
+{
+    status_t status;
+    u64 *slot = link_copy_page(f, &status);
+
+    if (!slot)
+        return status;
+    show_found(place, access, slot, paddr(0), true);
+    return ST_OK;
+}
+
+static status_t resolve_linked(const struct fault_place *place, const struct access *access)
+{
+    bool store = access->op == ACCESS_STORE, asks;
+    struct found f;
+
+    link_follow_region(place->region, access->vaddr & ~PAGE_MASK, &f);
+    if (f.lost)
+        return ST_OWNER_DEAD;
+    if (store && !f.copier && !f.writable)
+        return ST_DENIED;
+    if (!f.resident && f.owner->ops->zero_fill)
+        return show_zeros(place, access, &f);
+    if (store && f.copier && (f.resident || !memory_has_frames(f.owner)))
+        return store_copy(place, access, &f);
+    if (!f.resident)
+        return ask_owner(place, access, &f);
+    asks = *f.slot & SLOT_ASK;
+    if (store && asks)
+        return ask_owner(place, access, &f);
+    show_found(place, access, f.slot, paddr(0), !f.copier && f.writable && !asks);
+    return ST_OK;
+}
+
+/* A page that is not in the front object itself.  Apart, since the common faults must not pay. */
+static __attribute__((noinline)) void fault_linked(const struct fault_place *place,
+                                                   const struct access *access)
+{
+    status_t status = resolve_linked(place, access);
+
+    if (status != ST_OK)
+        exception_raise(place->thread, status, access->op, access->vaddr);
 }
 
 void fault_user(struct thread *t, unsigned op, u64 address)
@@ -173,6 +314,10 @@ void fault_user(struct thread *t, unsigned op, u64 address)
     }
 
     m = memory_of(slot_object(&place.region->object));
+    if (m->links_out || place.region->node.owned) {
+        fault_linked(&place, &access);
+        return;
+    }
     switch (m->ops->resolve_fault(m, &access, &place, &status, &physical)) {
     case RESOLVE_FRAME:
         if (place.slot)
@@ -197,7 +342,9 @@ void fault_wake_resident(struct thread *first, u64 slot)
 
         next = slot_pointer(k->next_waiter);
         k->next_waiter = 0;
-        show_frame(k->region, k->pte, slot, k->access & FAULT_ACCESS_MASK, k->vaddr & ~PAGE_MASK);
+        if (!(k->access & TICKET_LINKED))
+            show_frame(k->region, k->pte, slot, k->access & FAULT_ACCESS_MASK,
+                       k->vaddr & ~PAGE_MASK);
         schedule_ready(t);
     }
 }
@@ -211,7 +358,8 @@ __attribute__((cold)) void fault_wake_protected(struct thread *first, u64 slot)
 
         next = slot_pointer(k->next_waiter);
         k->next_waiter = 0;
-        show_read_only(k->region, k->pte, slot, k->vaddr & ~PAGE_MASK);
+        if (!(k->access & TICKET_LINKED))
+            show_read_only(k->region, k->pte, slot, k->vaddr & ~PAGE_MASK);
         schedule_ready(t);
     }
 }
@@ -232,9 +380,12 @@ void fault_wake_error(struct thread *first, status_t status)
     struct thread *next;
 
     for (struct thread *t = first; t; t = next) {
+        unsigned op = t->ticket.access & TICKET_LINKED ? t->ticket.tried
+                                                       : t->ticket.access & FAULT_ACCESS_MASK;
+
         next = slot_pointer(t->ticket.next_waiter);
         t->ticket.next_waiter = 0;
         schedule_ready(t);
-        exception_raise(t, status, t->ticket.access & FAULT_ACCESS_MASK, t->ticket.vaddr);
+        exception_raise(t, status, op, t->ticket.vaddr);
     }
 }

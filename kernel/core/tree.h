@@ -20,7 +20,8 @@ struct tree_node {
     u64 key;
     u32 left, right; /* slot numbers of nodes */
     u8 height;       /* of the subtree that begins here; 1 = a leaf */
-    u8 spare[7];
+    u8 spare[3];
+    u32 owned; /* the holder's own use */
 };
 _Static_assert(sizeof(struct tree_node) == 24, "part of a region");
 

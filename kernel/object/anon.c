@@ -8,7 +8,7 @@
 #include "kernel/core/invoke.h"
 #include "kernel/core/panic.h"
 #include "kernel/object/bank.h"
-#include "kernel/object/memory.h"
+#include "kernel/object/private.h"
 #include "lib/base/string.h"
 
 #define OPERATIONS_OF   anon
@@ -78,11 +78,11 @@ static const struct mapping_ops anon_mapping_ops = {
     .supports_private_mmap = memory_default_supports_private_mmap,
     .mmap_owner_name = anon_mmap_owner_name,
     .resolve_fault = anon_resolve_fault,
+    .zero_fill = true,
     .resident_page = memory_default_resident_page,
 };
 
-/* NULL: no room.  Lock: alone. */
-static struct memory *anon_make(struct bank *bank, u64 size)
+struct memory *anon_make(struct bank *bank, u64 size)
 {
     struct anon *a = bank_alloc(bank, sizeof(*a));
 
@@ -120,6 +120,8 @@ static status_t anon_create(struct bank *bank, struct invocation *inv, const wor
 /* Lock: alone. */
 static bool anon_destroy(struct object *o)
 {
+    if (memory_of(o)->private_regions && !private_lost(memory_of(o)))
+        return false;
     return memory_empty(memory_of(o));
 }
 
@@ -132,7 +134,10 @@ static void anon_describe(const struct object *o, struct text *t)
 {
     const struct memory *m = container_of(o, const struct memory, object);
 
-    text_printf(t, "anon %lu bytes, %lu resident, %lu mappings", m->size, m->resident, m->regions);
+    text_printf(t, "anon %lu bytes, %lu resident, %lu mappings%s", m->size, m->resident, m->regions,
+                m->hidden       ? ", hidden"
+                : m->private_of ? ", private"
+                                : "");
 }
 
 const struct object_ops anon_ops = {

@@ -16,6 +16,8 @@
 #include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/cut.h"
+#include "kernel/object/link.h"
+#include "kernel/object/private.h"
 #include "kernel/object/served.h"
 #include "lib/base/bits.h"
 #include "lib/base/string.h"
@@ -149,17 +151,18 @@ u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty)
 }
 
 /* Lock: that of memory_unmap_frame, or alone. */
-static inline struct frame *fold_pte(const struct region *r, u64 old)
+static inline struct frame *fold_pte(u64 old)
 {
-    struct memory *m = region_memory(r);
+    struct memory *m;
     struct frame *f;
     u64 *slot;
 
-    if (!memory_has_frames(m))
+    if (!(old & PTE_FRAME))
         return NULL;
     f = frame_of(pte_paddr(old));
+    m = (struct memory *)f->owner;
     slot = radix_find(&m->index, f->index);
-    assert(f->owner == (u64)m && f->map_count > 0 && slot && (*slot & SLOT_RESIDENT));
+    assert(f->map_count > 0 && slot && (*slot & SLOT_RESIDENT));
     if (old & PTE_A)
         *slot |= SLOT_ACCESSED;
     if (old & PTE_D)
@@ -167,20 +170,20 @@ static inline struct frame *fold_pte(const struct region *r, u64 old)
     return f;
 }
 
-struct frame *aspace_fold_pte(const struct region *r, u64 old)
+struct frame *aspace_fold_pte(u64 old)
 {
-    return fold_pte(r, old);
+    return fold_pte(old);
 }
 
 /* Lock: as before.  The exchange is atomic because hardware may set A or D between a load and a
  * store. */
-bool aspace_clear_pte(struct region *r, u64 *pte)
+bool aspace_clear_pte(u64 *pte)
 {
     struct frame *f;
 
     if (!pte_is_valid(*pte))
         return false;
-    f = fold_pte(r, __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED));
+    f = fold_pte(__atomic_exchange_n(pte, 0, __ATOMIC_RELAXED));
     if (f)
         f->map_count--;
     return true;
@@ -230,7 +233,7 @@ static bool ask_owner(const struct memory *m, const struct slot *object,
         return false;
     if (m->ops->get_mapping_info_with(m, q->offset, q->length, is_shared, info) != ST_OK)
         return false;
-    *may = aspace_flags_of(info->permissions & slot_rights(object), is_shared);
+    *may = (info->permissions | MAP_PRIVATE) & aspace_flags_of(slot_rights(object), is_shared);
     return true;
 }
 
@@ -241,7 +244,7 @@ static status_t check_map(const struct aspace *a, const struct slot *object,
     const struct memory *m = memory_of(slot_object(object));
     bool is_shared = !(q->flags & MAP_PRIVATE);
     u64 rights = aspace_flags_of(slot_rights(object), is_shared);
-    u64 wanted = q->flags & aspace_flags_of(MAP_ACCESS, is_shared);
+    u64 wanted = q->flags;
     struct mapping_info other;
     struct region *next;
 
@@ -261,8 +264,6 @@ static status_t check_map(const struct aspace *a, const struct slot *object,
     }
     if (wanted & ~*detail)
         return ST_DENIED;
-    if (wanted != q->flags)
-        return ST_NOT_SUPPORTED; /* write, of a private mapping */
 
     next = region_find_next(a->region_root, q->vaddr);
     if (next && next->start < q->vaddr + q->length) {
@@ -309,12 +310,20 @@ static status_t map_checked(struct aspace *a, struct thread *t, struct slot *obj
     r->start = q->vaddr;
     r->end = q->vaddr + q->length;
     r->first_page = q->offset >> PAGE_SHIFT;
-    r->pte_template = pte_user_template((unsigned)q->flags, info.attribute);
+    r->pte_template = pte_user_template((unsigned)q->flags, info.attribute) |
+                      (memory_has_frames(m) ? PTE_FRAME : 0);
     r->aspace = a;
     r->flags = (u8)q->flags;
     r->granted = (u8)granted;
+    if (region_copies(q->flags) && !private_make(r)) {
+        bank_free(r, sizeof(*r));
+        *detail = 0;
+        return ST_NO_SPACE;
+    }
     status = m->ops->prepare_map(m, r, detail);
     if (status != ST_OK) {
+        if (r->node.owned)
+            private_drop(r);
         bank_free(r, sizeof(*r));
         return status;
     }
@@ -485,22 +494,21 @@ static void check_leaf(u64 *pte, u64 page, void *context)
 {
     const struct aspace *a = context;
     const struct region *r = region_find(a->region_root, page << PAGE_SHIFT);
-    const struct memory *m;
-    const u64 *slot;
-    u64 index;
+    u64 permissions = PTE_LEAF | PTE_U | PTE_V;
+    struct found f;
 
     assert(r && pte_is_valid(*pte));
-    assert((*pte & ~(PTE_NUMBER | PTE_A | PTE_D) & ~r->pte_template) == 0 ||
-           r->work == REGION_CHANGING);
-    m = region_memory(r);
-    index = r->first_page + (page - (r->start >> PAGE_SHIFT));
-    assert(index < m->npages);
-    if (!memory_has_frames(m))
+    if (r->work != REGION_CHANGING)
+        assert((*pte & permissions & ~r->pte_template) == 0);
+    assert(r->first_page + (page - (r->start >> PAGE_SHIFT)) < region_memory(r)->npages);
+    link_follow_region(r, page << PAGE_SHIFT, &f);
+    assert(!f.lost && f.resident == !!(*pte & PTE_FRAME));
+    if (!f.resident) {
+        assert(!memory_has_frames(f.owner));
         return;
-    slot = radix_find(&m->index, index);
-    assert(slot && (*slot & SLOT_RESIDENT));
-    assert(pte_paddr(*pte).addr == (*slot & ~SLOT_BITS));
-    assert(!(*slot & SLOT_ASK) || !(*pte & PTE_W));
+    }
+    assert(pte_paddr(*pte).addr == (*f.slot & ~SLOT_BITS));
+    assert(!(*pte & PTE_W) || !(f.copier || !f.writable || (*f.slot & SLOT_ASK)));
 }
 
 /* A2.  The hint holds addresses of entries, so it is true as long as they are where it says. */
@@ -515,8 +523,9 @@ static void check_hint(const struct aspace *a)
         return;
     assert(r == region_find(a->region_root, h->start));
     assert(h->start + h->length <= r->end);
-    assert(h->index == r->first_page + (page - (r->start >> PAGE_SHIFT)));
-    m = region_memory(r);
+    assert(h->index == (r->node.owned ? private_index(region_private(r), h->start)
+                                      : r->first_page + (page - (r->start >> PAGE_SHIFT))));
+    m = r->node.owned ? region_private(r) : region_memory(r);
     assert(h->index + (last >> PAGE_SHIFT) < m->npages);
     assert(h->pte == radix_find(&a->table, page));
     assert(h->pte + (last >> PAGE_SHIFT) == radix_find(&a->table, page + (last >> PAGE_SHIFT)));

@@ -29,8 +29,9 @@ struct aspace_hint {
 #define ASPACE_BUFFERS 512 /* thread buffer pages: one page-table leaf node */
 
 /*
- * A1 every leaf PTE below USER_REGION_TOP lies in a region and shows the frame of its page's slot,
- *    with no more permissions than the region has.
+ * A1 every leaf PTE below USER_REGION_TOP lies in a region and shows the page that following its
+ *    links finds, with no more permissions than the region has, and without write if a store is to
+ *    make a copy first or to ask.
  * A2 the hint is empty or true.   A3 regions == nodes in the tree.
  */
 struct aspace {
@@ -76,11 +77,14 @@ static inline void region_list_remove(struct memory *m, struct region *r)
     m->regions--;
 }
 
-/* What a mapping with these permissions may at most ask for: nobody writes privately yet. */
-static inline u64 aspace_flags_of(u64 permissions, bool is_shared)
+/* What a mapping through a capability with these rights may at most ask for: who may read may write to
+ * pages of his own. */
+static inline u64 aspace_flags_of(u64 rights, bool is_shared)
 {
-    permissions &= MAP_ACCESS;
-    return is_shared ? permissions : (permissions & ~(u64)MAP_WRITE) | MAP_PRIVATE;
+    rights &= MAP_ACCESS;
+    if (is_shared)
+        return rights;
+    return (rights & ~(u64)MAP_WRITE) | (rights & MAP_READ ? MAP_WRITE : 0) | MAP_PRIVATE;
 }
 
 /* Boot: an address space for the first program; panics without room. */
@@ -110,12 +114,12 @@ static inline void aspace_forget_hint(struct aspace *a)
 u64 aspace_pte(const struct region *r, paddr_t p, bool accessed, bool dirty);
 
 /* Fold accessed and dirty of a valid PTE, which is about to change or has, into its page's slot;
- * the page's frame, or NULL where the object has none. */
-struct frame *aspace_fold_pte(const struct region *r, u64 old);
+ * the page's frame, or NULL where it shows none. */
+struct frame *aspace_fold_pte(u64 old);
 
 /* Clear one PTE if it is valid: map_count goes down; accessed and dirty fold into the page's slot.
  * Does not flush.  True if something was there. */
-bool aspace_clear_pte(struct region *r, u64 *pte);
+bool aspace_clear_pte(u64 *pte);
 
 /* A buffer page of a new thread: claim a window slot and map `f` there; NO_SPACE or LIMIT. */
 status_t aspace_add_buffer(struct aspace *a, struct frame *f, u64 *vaddr, word_t *detail);

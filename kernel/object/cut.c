@@ -27,6 +27,8 @@
 #include "kernel/core/trace.h"
 #include "kernel/object/answer.h"
 #include "kernel/object/bank.h"
+#include "kernel/object/link.h"
+#include "kernel/object/private.h"
 #include "lib/base/bits.h"
 
 static u64 pages_of(const struct region *r)
@@ -89,6 +91,16 @@ static void move_waiters(u64 *slot, u64 index, void *context)
             t->ticket.region = w->to;
 }
 
+/* The slots where somebody who touches the range may wait. */
+static void for_each_slot(const struct memory *m, u64 first, u64 count, radix_visit *visit,
+                          void *context)
+{
+    if (m->links_out)
+        link_for_each_slot(m, first, count, visit, context);
+    else
+        radix_for_each(&m->index, first, count, visit, context);
+}
+
 /* ------------------------------------------------------------------------------------ page tables */
 
 struct changed {
@@ -101,7 +113,7 @@ static void clear_entry(u64 *pte, u64 page, void *context)
 {
     struct changed *c = context;
 
-    if (aspace_clear_pte(c->region, pte)) {
+    if (aspace_clear_pte(pte)) {
         c->count++;
         c->last = page << PAGE_SHIFT;
     }
@@ -149,7 +161,12 @@ static u64 gap(const struct region *r, u64 page, u64 index)
     u64 no_table = radix_skip_gap(&r->aspace->table, page) - page;
     u64 no_index = radix_skip_gap(&region_memory(r)->index, index) - index;
 
-    return MIN(no_table, no_index);
+    if (r->node.owned) {
+        u64 own = private_index(region_private(r), page << PAGE_SHIFT);
+
+        no_table = MIN(no_table, radix_skip_gap(&region_private(r)->index, own) - own);
+    }
+    return region_memory(r)->links_out ? 0 : MIN(no_table, no_index);
 }
 
 /* The next pages of unfinished work: `entry` for each PTE that is there, and `w` says who of those who
@@ -162,8 +179,10 @@ static void work_step(struct region *r, radix_visit *entry, struct changed *c, s
 
     if (n == 0) {
         n = MIN(left, PAGES_PER_STEP);
-        radix_for_each(&region_memory(r)->index, index, n, wake_waiters, w);
+        for_each_slot(region_memory(r), index, n, wake_waiters, w);
         radix_for_each(&r->aspace->table, page, n, entry, c);
+        if (w->all && r->node.owned)
+            private_release(r, page << PAGE_SHIFT, (page + n) << PAGE_SHIFT);
     }
     r->work_at += (u32)MIN(left, n);
 }
@@ -219,9 +238,11 @@ static inline bool hide(struct region *r, u64 from, u64 to)
     if (npages > PAGES_PER_STEP || r->work == REGION_HIDING)
         return hide_in_steps(r, from, to);
     aspace_forget_hint(r->aspace);
-    radix_for_each(&region_memory(r)->index, index_of(r, from), npages, wake_waiters, &w);
+    for_each_slot(region_memory(r), index_of(r, from), npages, wake_waiters, &w);
     radix_for_each(&r->aspace->table, from >> PAGE_SHIFT, npages, clear_entry, &changed);
     flush(r->aspace, &changed, 0);
+    if (r->node.owned)
+        private_release(r, from, to);
     return true;
 }
 
@@ -256,6 +277,8 @@ bool aspace_remove_region(struct aspace *a, struct region *r)
     a->regions--;
     prune_ends(a, r->start, r->end);
     m->ops->on_unmapped(m, r, r->start, r->end);
+    if (r->node.owned)
+        private_drop(r);
     region_list_remove(m, r);
     slot_delete(&r->object);
     bank_free(r, sizeof(*r));
@@ -312,7 +335,7 @@ static void change_entry(u64 *pte, u64 page, void *context)
     if (!pte_is_valid(old))
         return;
     old = __atomic_exchange_n(pte, pte_make(pte_paddr(old), template), __ATOMIC_RELAXED);
-    aspace_fold_pte(c->region, old);
+    aspace_fold_pte(old);
     c->count++;
     c->last = page << PAGE_SHIFT;
 }
@@ -356,6 +379,7 @@ static struct region *cut(struct aspace *a, struct region *r, u64 at, struct reg
     upper->aspace = a;
     upper->flags = r->flags;
     upper->granted = r->granted;
+    private_share(r, upper);
     slot_derive(&upper->object, slot_from_number(r->object.parent), PLACE_REGION_OBJECT,
                 slot_rights(&r->object), r->object.badge);
     r->end = at;
@@ -363,7 +387,7 @@ static struct region *cut(struct aspace *a, struct region *r, u64 at, struct reg
     a->region_root = region_insert(a->region_root, upper);
     a->regions++;
     aspace_forget_hint(a);
-    radix_for_each(&m->index, upper->first_page, pages_of(upper), move_waiters, &w);
+    for_each_slot(m, upper->first_page, pages_of(upper), move_waiters, &w);
     m->ops->on_split(m, r, upper);
     return upper;
 }
@@ -493,7 +517,7 @@ static bool may_have(const struct region *r, u64 from, u64 to, u8 flags, word_t 
         return true;
     if (m->ops->get_mapping_info_with(m, index_of(r, from) << PAGE_SHIFT, to - from, is_shared,
                                       &info) == ST_OK)
-        may &= info.permissions;
+        may &= info.permissions | MAP_PRIVATE;
     else
         may = 0;
     *detail = may;
@@ -533,6 +557,40 @@ static bool set_flags(struct region *r, u8 flags)
     return change(r);
 }
 
+/* A region that was not to write gets pages of its own if it is to, or loses them again. */
+static bool gets_private(const struct region *r, u8 flags)
+{
+    return region_copies(flags_after(r, flags)) && !r->node.owned;
+}
+static void take_private_back(struct region *r)
+{
+    private_drop(r);
+    if (!memory_has_frames(region_memory(r)))
+        r->pte_template &= ~(u64)PTE_FRAME;
+}
+
+/* Private regions that may write from now on get pages of their own; false: no room for all of them,
+ * and nothing has changed.  What is made for the whole of a region serves its pieces. */
+static bool make_private(struct aspace *a, u64 start, u64 end, u8 flags)
+{
+    struct region *r;
+    u64 failed = end;
+
+    for (u64 at = start; at < failed; at = r->end) {
+        r = region_find(a->region_root, at);
+        if (gets_private(r, flags) && !private_make(r))
+            failed = at;
+    }
+    if (failed == end)
+        return true;
+    for (u64 at = start; at < failed; at = r->end) {
+        r = region_find(a->region_root, at);
+        if (!(r->flags & MAP_WRITE) && r->node.owned && private_is_empty(region_private(r)))
+            take_private_back(r); /* an older one does no harm: it is made anew when it is needed */
+    }
+    return false;
+}
+
 status_t cut_protect(struct aspace *a, u64 start, u64 end, u8 flags, word_t *detail)
 {
     struct region *made[2] = {NULL, NULL}, *r;
@@ -545,6 +603,12 @@ status_t cut_protect(struct aspace *a, u64 start, u64 end, u8 flags, word_t *det
     if (status != ST_OK)
         return status;
     if (!make_regions(a, made, cuts)) {
+        *detail = 0;
+        return ST_NO_SPACE;
+    }
+    if (!make_private(a, start, end, flags)) {
+        for (unsigned i = 0; i < cuts; i++)
+            bank_free(made[i], sizeof(struct region));
         *detail = 0;
         return ST_NO_SPACE;
     }

@@ -15,17 +15,18 @@
 #include "kernel/core/panic.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/bank.h"
+#include "kernel/object/link.h"
 #include "kernel/object/served.h"
 #include "lib/base/string.h"
 
-/* The table has each member of mapping_ops.def, and besides only prepare_map, permit_map and
- * resident_page. */
+/* The table has each member of mapping_ops.def, and besides only prepare_map, permit_map,
+ * zero_fill and resident_page. */
 #define MAPPING_OP(number, name, text) \
     _Static_assert(offsetof(struct mapping_ops, name) < sizeof(struct mapping_ops), #name);
 #include "lib/abi/mapping_ops.def"
 #undef MAPPING_OP
 enum {
-    MEMBERS = 3
+    MEMBERS = 4
 #define MAPPING_OP(number, name, text) +1
 #include "lib/abi/mapping_ops.def"
 #undef MAPPING_OP
@@ -51,6 +52,11 @@ void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size)
     m->region_list = 0;
     m->regions = 0;
     m->emptied = 0;
+    m->links_out = m->links_in = 0;
+    m->private_of = NULL;
+    m->private_regions = 0;
+    m->rank = 0;
+    m->hidden = m->punched = false;
 }
 
 static void release_page(u64 *slot, u64 index, void *context)
@@ -58,6 +64,10 @@ static void release_page(u64 *slot, u64 index, void *context)
     struct memory *m = context;
     struct frame *f = frame_of(paddr(*slot & ~SLOT_BITS));
 
+    if (*slot == SLOT_HOLE) {
+        *slot = 0;
+        return;
+    }
     assert(*slot & SLOT_RESIDENT); /* a waiting thread would need a region, and none is left */
     assert(f->index == index && f->map_count == 0);
     *slot = 0;
@@ -72,7 +82,13 @@ bool memory_empty(struct memory *m)
     if (!radix_empty_step(&m->index, &m->emptied, ~0ul, release_page, m))
         return false;
     assert(m->resident == 0 && m->index.root == 0);
-    return true;
+    return m->links_out == 0 || link_end_step(m);
+}
+
+/* Lock: alone.  Cost: per page. */
+void memory_drop_pages(struct memory *m, u64 first, u64 count)
+{
+    radix_for_each(&m->index, first, count, release_page, m);
 }
 
 /* Lock: shared. */
@@ -94,6 +110,12 @@ void memory_install(struct memory *m, u64 *slot, u64 index, struct frame *f)
     m->resident++;
 }
 
+/* Views through links, and those of private pages. */
+static __attribute__((noinline, cold)) void unmap_views(struct memory *m, struct frame *f)
+{
+    view_clear(m, f->index, frame_paddr(f));
+}
+
 /* Lock: alone, or shared where every region of the object is in the caller's space.  Cost: per
  * region of the object until the frame's last PTE is found. */
 void memory_unmap_frame(struct memory *m, struct frame *f)
@@ -106,38 +128,30 @@ void memory_unmap_frame(struct memory *m, struct frame *f)
         u64 address = r->start + ((index - r->first_page) << PAGE_SHIFT);
         u64 *pte;
 
-        if (index < r->first_page || index - r->first_page >= npages)
+        if (index < r->first_page || index - r->first_page >= npages || r->node.owned)
             continue;
         pte = radix_find(&r->aspace->table, address >> PAGE_SHIFT);
-        if (pte && aspace_clear_pte(r, pte))
+        if (pte && aspace_clear_pte(pte))
             mmu_flush_page(vaddr(address), r->aspace->asid);
     }
+    if (f->map_count > 0)
+        unmap_views(m, f);
     assert(f->map_count == 0); /* I3 */
 }
 
-/* Lock: as memory_unmap_frame.  Cost: per region of the object, until all PTEs are found. */
+static void protect_view(struct region *r, u64 *pte, u64 address, void *context)
+{
+    (void)context;
+    if (!(*pte & PTE_W))
+        return;
+    aspace_fold_pte(__atomic_fetch_and(pte, ~(u64)(PTE_W | PTE_D), __ATOMIC_RELAXED));
+    mmu_flush_page(vaddr(address), r->aspace->asid);
+}
+
+/* Lock: as memory_unmap_frame.  Cost: per region that covers the page. */
 void memory_protect_frame(struct memory *m, struct frame *f)
 {
-    u32 left = f->map_count;
-
-    for (struct region *r = slot_pointer(m->region_list); r && left > 0;
-         r = slot_pointer(r->next)) {
-        u64 npages = (r->end - r->start) >> PAGE_SHIFT;
-        u64 address = r->start + ((f->index - r->first_page) << PAGE_SHIFT);
-        u64 *pte;
-
-        if (f->index < r->first_page || f->index - r->first_page >= npages)
-            continue;
-        pte = radix_find(&r->aspace->table, address >> PAGE_SHIFT);
-        if (!pte || !pte_is_valid(*pte))
-            continue;
-        left--;
-        if (!(*pte & PTE_W))
-            continue;
-        aspace_fold_pte(r, __atomic_fetch_and(pte, ~(u64)(PTE_W | PTE_D), __ATOMIC_RELAXED));
-        mmu_flush_page(vaddr(address), r->aspace->asid);
-    }
-    assert(left == 0); /* I3 */
+    view_each(m, f->index, frame_paddr(f), protect_view, NULL);
 }
 
 status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsigned first,
@@ -223,6 +237,8 @@ static void give_up_page(u64 *slot, u64 index, void *context)
 status_t memory_default_release_pages(struct memory *m, unsigned rights, u64 first, u64 count)
 {
     (void)rights;
+    if (m->links_out && !link_punch(m, first, count))
+        return ST_NO_SPACE;
     radix_for_each(&m->index, first, count, give_up_page, m);
     return ST_OK;
 }
@@ -266,11 +282,25 @@ void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME
     memcpy(name, "object", sizeof("object"));
 }
 
+/* The same through links. */
+static __attribute__((noinline, cold)) const void *linked_page(struct memory *m, u64 index)
+{
+    struct found f;
+
+    link_follow(m, index, &f);
+    if (f.lost || f.owner == m)
+        return NULL;
+    return f.resident ? kva_from_paddr(paddr(*f.slot & ~SLOT_BITS))
+                      : f.owner->ops->resident_page(f.owner, f.index);
+}
+
 const void *memory_default_resident_page(struct memory *m, u64 index)
 {
     const u64 *slot = index < m->npages ? radix_find(&m->index, index) : NULL;
 
-    return slot && (*slot & SLOT_RESIDENT) ? kva_from_paddr(paddr(*slot & ~SLOT_BITS)) : NULL;
+    if (slot && (*slot & SLOT_RESIDENT))
+        return kva_from_paddr(paddr(*slot & ~SLOT_BITS));
+    return m->links_out && index < m->npages ? linked_page(m, index) : NULL;
 }
 
 /* --------------------------------------------------------------------------------- operations */
@@ -334,21 +364,12 @@ status_t memory_query(struct object *o, struct invocation *inv)
 
 /* -------------------------------------------------------------------------------------- checks */
 
-/* Valid PTEs that show page `index` of the object. */
-static u64 count_mappings(const struct memory *m, u64 index)
+static void count_view(struct region *r, u64 *pte, u64 address, void *context)
 {
-    u64 count = 0;
-
-    for (const struct region *r = slot_pointer(m->region_list); r; r = slot_pointer(r->next)) {
-        u64 page = index - r->first_page;
-        const u64 *pte;
-
-        if (index < r->first_page || page >= (r->end - r->start) >> PAGE_SHIFT)
-            continue;
-        pte = radix_find(&r->aspace->table, (r->start >> PAGE_SHIFT) + page);
-        count += pte && (*pte & PTE_V);
-    }
-    return count;
+    (void)r;
+    (void)pte;
+    (void)address;
+    ++*(u64 *)context;
 }
 
 struct page_check {
@@ -360,6 +381,7 @@ static void check_page(u64 *slot, u64 index, void *context)
 {
     struct page_check *check = context;
     const struct frame *f = frame_of(paddr(*slot & ~SLOT_BITS));
+    u64 views = 0;
 
     assert(index < check->memory->npages);
     if (!(*slot & SLOT_RESIDENT))
@@ -368,7 +390,8 @@ static void check_page(u64 *slot, u64 index, void *context)
     assert(f->state == FRAME_USER); /* M1 */
     assert(f->owner == (u64)check->memory && f->index == index);
     assert(!(*slot & SLOT_ASKED) || (*slot & SLOT_ASK));
-    assert(f->map_count == count_mappings(check->memory, index)); /* I3 */
+    view_each(check->memory, index, frame_paddr(f), count_view, &views);
+    assert(f->map_count == views); /* I3 */
 }
 
 /* Debug.  Lock: alone. */
@@ -397,5 +420,7 @@ void memory_check(const struct memory *m)
     assert(regions == m->regions);                      /* M2 */
     assert(memory_has_frames(m) || m->index.root == 0); /* M3 */
     radix_for_each(&m->index, 0, m->npages, check_page, &check);
-    assert(check.resident == m->resident); /* M2 */
+    assert(check.resident == m->resident);                     /* M2 */
+    assert(m->regions == 0 || (!m->hidden && !m->private_of)); /* M4 */
+    link_check(m);
 }

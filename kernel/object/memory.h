@@ -14,6 +14,7 @@
 #include "kernel/object/object.h"
 #include "kernel/object/radix.h"
 
+struct aspace;
 struct region;
 struct thread;
 struct memory;
@@ -97,6 +98,7 @@ struct mapping_ops {
     enum resolve_result (*resolve_fault)(struct memory *m, const struct access *access,
                                          const struct fault_place *place, status_t *status,
                                          u64 *paddr);
+    bool zero_fill; /* a missing page is zeros, and nothing but a store changes a page */
     /* Kernel address of page `index` if its content can be read now, else NULL (missing; a device).
      * What copying answers read from. */
     const void *(*resident_page)(struct memory *m, u64 index);
@@ -122,6 +124,7 @@ struct mapping_ops {
 #define SLOT_ASK         0x080ul /* ask the server before a write: no PTE of it has W */
 #define SLOT_ASKED       0x100ul /* RESIDENT and ASK: who waits to write hangs at frame->waiter */
 #define SLOT_ACCESSED    0x200ul
+#define SLOT_HOLE        0x400ul /* alone: missing, and what a link has there does not show either */
 #define SLOT_BITS        0xffful
 #define SLOT_WAITER_BITS 0x3fful
 
@@ -129,6 +132,8 @@ struct mapping_ops {
  * M1 a RESIDENT slot's frame is USER with owner and index of that slot (I1).
  * M2 resident == RESIDENT slots; regions == length of the list.
  * M3 an object without frames (phys) has an empty index.
+ * M4 hidden or private: no capability, and no region on the list; link.h and private.h say who holds
+ *    it.  Links: L1 to L3.
  */
 struct memory {
     struct object object;
@@ -140,9 +145,18 @@ struct memory {
     u32 epoch;       /* raised by attach (later: resize, evict, take-back, cut) */
     u32 region_list; /* first region: slot number */
     u64 regions;
-    u64 emptied; /* DYING: pages below are gone */
+    u64 emptied;               /* DYING: pages below are gone */
+    u32 links_out;             /* what ranges of it stand for: tree of links */
+    u32 links_in;              /* links that stand for ranges of it: first of a list */
+    struct aspace *private_of; /* pages of a private mapping in that space, */
+    u64 private_base;          /* page 0 is at that address there, */
+    u32 private_regions;       /* and so many regions share them */
+    u8 rank;                   /* at least the links below it, one after the other */
+    bool hidden;               /* keeps pages that others share, and nobody can name it */
+    bool punched;              /* may have holes */
+    u8 spare;
 };
-_Static_assert(sizeof(struct memory) == 64 + 72, "hot fields");
+_Static_assert(sizeof(struct memory) == 64 + 104, "hot fields first");
 
 static inline struct memory *memory_of(struct object *o)
 {
@@ -158,7 +172,7 @@ static inline bool memory_has_frames(const struct memory *m)
 /* Initialise the memory part (object_init has been called). */
 void memory_init(struct memory *m, const struct mapping_ops *ops, u64 size);
 
-/* A step towards freeing every resident frame and the index.  No region is left (destroy).  True: all
+/* A step towards freeing every resident frame, the index and the links.  No region is left (destroy).  True: all
  * is free. */
 MUST_CHECK bool memory_empty(struct memory *m);
 
@@ -168,7 +182,11 @@ MUST_CHECK bool memory_empty(struct memory *m);
  */
 void memory_install(struct memory *m, u64 *slot, u64 index, struct frame *f);
 
-/* Remove every PTE of the frame everywhere (object's regions; stops at map_count 0) and flush. */
+/* Give back the resident pages of a range, which no PTE shows, and forget its holes. */
+void memory_drop_pages(struct memory *m, u64 first, u64 count);
+
+/* Remove every PTE of the frame everywhere (regions of the object, and of those that stand for it;
+ * stops at map_count 0) and flush. */
 void memory_unmap_frame(struct memory *m, struct frame *f);
 
 /* Take W from every PTE of the frame everywhere and flush; dirty and accessed are folded first. */
@@ -204,6 +222,7 @@ status_t memory_release(struct object *o, struct invocation *inv);
 /* Boot: a phys object over a range (bundle, devices); panics without room. */
 struct memory *phys_boot(struct bank *bank, paddr_t base, u64 size, u32 attribute, u32 permissions);
 struct memory *anon_boot(struct bank *bank, u64 size);
+struct memory *anon_make(struct bank *bank, u64 size); /* NULL: no room.  Lock: alone */
 /* What the device tree gave: boot calls phys_give for each device range and each reserved range of
  * RAM that a program may have (rounded outward to pages; NORMAL only for what the direct map
  * shows; false: nothing noted, the list is full or the range wraps).  phys_range_allowed: is this

@@ -85,6 +85,18 @@ static status_t phys_get_mapping_info(const struct memory *m, u64 offset, u64 le
     return ST_OK;
 }
 
+/* What is stored privately goes to copies, so memory that nobody may write can be written so. */
+static status_t phys_get_mapping_info_with(const struct memory *m, u64 offset, u64 length,
+                                           bool is_shared, struct mapping_info *info)
+{
+    status_t status = phys_get_mapping_info(m, offset, length, info);
+
+    info->is_shared = is_shared;
+    if (!is_shared && (info->permissions & MAP_READ))
+        info->permissions |= MAP_WRITE;
+    return status;
+}
+
 /* What is private of a device could only be a copy of its registers. */
 static bool phys_supports_private_mmap(const struct memory *m)
 {
@@ -129,7 +141,7 @@ static status_t phys_release_pages(struct memory *m, unsigned rights, u64 first,
 
 static const struct mapping_ops phys_mapping_ops = {
     .get_mapping_info = phys_get_mapping_info,
-    .get_mapping_info_with = memory_default_get_mapping_info_with,
+    .get_mapping_info_with = phys_get_mapping_info_with,
     .prepare_map = memory_default_prepare_map,
     .on_mapped = memory_default_on_mapped,
     .on_unmapped = memory_default_on_unmapped,

@@ -15,6 +15,7 @@
 
 struct aspace;
 struct event;
+struct memory;
 
 /*
  * R1 start < end, page aligned, inside user addresses; regions of one space do not overlap.
@@ -34,7 +35,7 @@ enum region_work {
 struct region {
     struct slot object; /* the memory object; badge = that of the capability it was mapped with */
     union {
-        struct tree_node node; /* in the space's tree */
+        struct tree_node node; /* in the space's tree; owned: see region_private */
         u64 start;             /* its key: user address */
     };
     u64 end;          /* first address after it */
@@ -52,6 +53,18 @@ struct region {
 };
 _Static_assert(sizeof(struct region) <= 128, "bytes_region");
 _Static_assert(offsetof(struct region, start) == offsetof(struct region, node.key), "one word");
+
+/* Pages of its own, of a private mapping that may write (private.h); NULL: none. */
+static inline struct memory *region_private(const struct region *r)
+{
+    return slot_pointer(r->node.owned);
+}
+
+/* Do stores of a mapping with these flags go to pages of its own? */
+static inline bool region_copies(u64 flags)
+{
+    return (flags & (MAP_PRIVATE | MAP_WRITE)) == (MAP_PRIVATE | MAP_WRITE);
+}
 
 /* Is a page of a region that is HIDING one of those that are going? */
 static inline bool region_hides(const struct region *r, u64 address)

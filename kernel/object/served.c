@@ -476,6 +476,12 @@ void served_cancel_wait(struct thread *t)
         sched_return(t->lendee);
 }
 
+void served_retry_one(struct thread *t)
+{
+    served_cancel_wait(t);
+    schedule_ready(t);
+}
+
 /* --------------------------------------------------------------------------------------- delivery */
 
 /* Store the eleven words of an event where a receiver's registers are: a0-a5, t0-t4.  Inline and
@@ -552,15 +558,33 @@ static u64 missing_window(const struct memory *m, const struct ticket *k)
     return k->index + n;
 }
 
-static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver)
+/* Of an access through links the server of what they lead to hears the page alone: the mapping and its
+ * addresses are another object's client's. */
+static __attribute__((noinline, cold)) void deliver_far(struct served *s, struct thread *t,
+                                                        struct thread *receiver)
 {
     struct ticket *k = &t->ticket;
+    const word_t words[11] = {
+        [WORD(fault_event, offset)] = k->index << PAGE_SHIFT,
+        [WORD(fault_event, flags)] = k->access & ~(TICKET_FAR | TICKET_LINKED),
+        [WORD(fault_event, window_end)] = (k->index + 1) << PAGE_SHIFT,
+        [WORD(fault_event, epoch)] = s->memory.epoch,
+        [WORD(fault_event, sequence)] = k->sequence,
+    };
+
+    put_event(receiver, s, MAPPING_resolve_fault, words);
+}
+
+static inline void deliver_near(struct served *s, struct thread *t, struct thread *receiver)
+{
+    const struct ticket *k = &t->ticket;
     const struct region *r = k->region;
     const word_t words[11] = {
         [WORD(fault_event, offset)] = k->index << PAGE_SHIFT,
         [WORD(fault_event, vaddr)] = k->vaddr,
         [WORD(fault_event, mapping)] = r->mapping_id,
-        [WORD(fault_event, flags)] = k->access | (u64)r->flags << FAULT_PERMS_SHIFT,
+        [WORD(fault_event, flags)] = (k->access & ~TICKET_LINKED) | (u64)r->flags
+                                                                        << FAULT_PERMS_SHIFT,
         [WORD(fault_event, window_end)] = missing_window(&s->memory, k) << PAGE_SHIFT,
         [WORD(fault_event, epoch)] = s->memory.epoch,
         [WORD(fault_event, sequence)] = k->sequence,
@@ -568,10 +592,20 @@ static void deliver_ticket(struct served *s, struct thread *t, struct thread *re
         [WORD(fault_event, badge)] = r->object.badge,
     };
 
+    put_event(receiver, s, MAPPING_resolve_fault, words);
+}
+
+static void deliver_ticket(struct served *s, struct thread *t, struct thread *receiver)
+{
+    struct ticket *k = &t->ticket;
+
     trace(ticket_told, trace_object(&s->memory.object), k->index << PAGE_SHIFT, k->sequence);
     k->delivered = 1;
     k->epoch = s->memory.epoch;
-    put_event(receiver, s, MAPPING_resolve_fault, words);
+    if (k->access & TICKET_FAR)
+        deliver_far(s, t, receiver);
+    else
+        deliver_near(s, t, receiver);
 }
 
 struct thread *served_deliver(struct served *s, struct thread *receiver)
@@ -925,7 +959,8 @@ static void served_check(const struct object *o)
          t = slot_pointer(t->ticket.open_next)) {
         assert(*t->ticket.slot & (SLOT_WAITING | SLOT_ASKED)); /* I2 */
         assert(served_first_waiter(*t->ticket.slot) == t);
-        assert(t->ticket.access >> FAULT_WHY_SHIFT == (*t->ticket.slot & SLOT_RESIDENT));
+        assert((t->ticket.access >> FAULT_WHY_SHIFT & FAULT_WHY_MASK) ==
+               (*t->ticket.slot & SLOT_RESIDENT));
         assert(t->state == THREAD_FAULTING);
         assert(t->ticket.delivered == (t->wait.kind == QNODE_OFF));
         opened++;

@@ -65,5 +65,7 @@ void served_cancel_wait(struct thread *t);
 
 /* Whoever waits at this slot, which is WAITING or ASKED, faults again. */
 void served_retry(u64 *slot);
+/* One thread that waits for a page leaves its ticket, and faults again. */
+void served_retry_one(struct thread *t);
 
 #endif

@@ -12,6 +12,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/irq.h"
+#include "kernel/object/link.h"
 #include "kernel/object/object.h"
 #include "kernel/object/served.h"
 #include "kernel/object/thread.h"

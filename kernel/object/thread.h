@@ -25,6 +25,9 @@ struct region;
  * first waiter, and this in each waiter.  Only the first waiter's copy of `epoch`, `delivered` and
  * the place on the object's queue counts; if it leaves, the next takes over.
  */
+#define TICKET_FAR \
+    0x40 /* in `access`: the page belongs to an object that the region reaches by links */
+#define TICKET_LINKED         0x80 /* ... or that is below private pages: who waits has to fault again */
 #define TICKET_ASKS           2 /* values of `delivered` for a thread that does not wait for a page: */
 #define TICKET_PERMIT_PRIVATE 4 /* see below */
 #define TICKET_PERMIT_SHARED  5
@@ -51,10 +54,10 @@ struct ticket {
     };
     u32 open_prev;
     u32 epoch;
-    u8 access; /* ACCESS_*, FAULT_WHY_* */
+    u8 access; /* ACCESS_*, FAULT_WHY_*, TICKET_LINKED, TICKET_FAR: what the server is asked for */
     u8 delivered;
-    u8 saved; /* CALLING, and put aside (saved.h) */
-    u8 spare[1];
+    u8 saved;  /* CALLING, and put aside (saved.h) */
+    u8 tried;  /* ACCESS_* of the thread, if LINKED */
     u32 since; /* low bits of kernel_counters.ticks when the wait began */
     u64 sequence;
 };

@@ -72,9 +72,8 @@ static void test_rights(void)
             "aspace.map DENIED: write through a capability to read, detail is what may be had");
     REFUSED(map_at(v, PAGE, reader, 0, MAP_READ | MAP_EXEC), ST_DENIED, MAP_READ,
             "aspace.map DENIED: exec through a capability to read");
-    REFUSED(map_at(v, PAGE, o, 0, RW | MAP_PRIVATE), ST_NOT_SUPPORTED,
-            MAP_READ | MAP_EXEC | MAP_PRIVATE,
-            "aspace.map NOT_SUPPORTED: private with write, detail is what may be had");
+    REFUSED(map_at(v, PAGE, reader, 0, MAP_READ | MAP_EXEC | MAP_PRIVATE), ST_DENIED,
+            RW | MAP_PRIVATE, "aspace.map DENIED: who may read may write to pages of his own");
     REFUSED(q_aspace_map(copy_of(SLOT_ASPACE, 0), v, PAGE, o, 0, RW), ST_NO_RIGHT, ASPACE_MAP,
             "aspace.map needs right MAP");
     must(map_at(v, PAGE, reader, 0, MAP_READ), "map");

@@ -12,6 +12,7 @@
 #include "kernel/core/hart.h"
 #include "kernel/object/aspace.h"
 #include "kernel/object/irq.h"
+#include "kernel/object/link.h"
 #include "kernel/object/served.h"
 
 #define WEAK __attribute__((weak))
@@ -46,6 +47,7 @@ WEAK void *fake_hart = &fake_hart_record;
 #define SLOT_PLACE_8  HOOK
 #define SLOT_PLACE_9  HOOK
 #define SLOT_PLACE_10 HOOK
+#define SLOT_PLACE_11 HOOK
 #define SLOT_PLACE_12(type, member, emptied)
 #include "kernel/object/slot_places.def"
 #undef SLOT_PLACE

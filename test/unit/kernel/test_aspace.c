@@ -2,6 +2,7 @@
 // sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c
 // sources: kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/served.c
+// sources: kernel/object/link.c kernel/object/private.c
 // sources: kernel/object/bank.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
 // sources: kernel/object/frame.c kernel/core/fault.c lib/base/text.c
 // sources: test/unit/fake/arena.c test/unit/fake/objects.c test/unit/fake/panic.c
@@ -199,6 +200,11 @@ status_t answer_invoke(struct served *s, struct invocation *i)
 void page_zero(void *page)
 {
     memset(page, 0, PAGE_SIZE);
+}
+
+void page_copy(void *to, const void *from)
+{
+    memcpy(to, from, PAGE_SIZE);
 }
 
 static bool endpoint_destroy(struct object *o)
@@ -424,10 +430,10 @@ static void refused_maps_tell_why_and_change_nothing(void **state)
     s->shared = MAP_READ;
     s->private = MAP_READ;
     REFUSED(map(a, page, page, SLOT_MEMORY + 2, 0, rw), ST_DENIED, MAP_READ);
-    REFUSED(map(a, page, page, SLOT_MEMORY + 2, 0, rw | MAP_PRIVATE), ST_NOT_SUPPORTED,
+    REFUSED(map(a, page, page, SLOT_MEMORY + 2, 0, rw | MAP_PRIVATE), ST_DENIED,
             MAP_READ | MAP_PRIVATE);
-    REFUSED(map(a, page, page, SLOT_WEAK, 0, rw | MAP_PRIVATE), ST_NOT_SUPPORTED,
-            MAP_READ | MAP_PRIVATE);
+    REFUSED(map(a, page, page, SLOT_WEAK, 0, rw | MAP_EXEC | MAP_PRIVATE), ST_BAD_ARG, 4);
+    REFUSED(map(a, page, page, SLOT_WEAK, 0, MAP_EXEC | MAP_PRIVATE), ST_DENIED, rw | MAP_PRIVATE);
     REFUSED(map(a, page, page, SLOT_MEMORY + 1, 0, MAP_READ | MAP_EXEC), ST_DENIED, rw);
     REFUSED(map(a, page, page, SLOT_MEMORY + 1, 0, MAP_READ | MAP_PRIVATE), ST_NOT_SUPPORTED, rw);
     s->records_max = 0;
@@ -933,8 +939,9 @@ static void random_map(unsigned space)
 {
     unsigned object = (unsigned)random_below(&rng, OBJECTS);
     struct memory *m = memory_of(object_at(SLOT_MEMORY + object));
-    static const u8 kinds[] = {MAP_READ, MAP_READ | MAP_WRITE, MAP_READ | MAP_EXEC, MAP_EXEC,
-                               MAP_READ | MAP_PRIVATE};
+    static const u8 kinds[] = {
+        MAP_READ, MAP_READ | MAP_WRITE,   MAP_READ | MAP_EXEC,
+        MAP_EXEC, MAP_READ | MAP_PRIVATE, MAP_READ | MAP_WRITE | MAP_PRIVATE};
     u64 flags = kinds[random_below(&rng, object == 3 ? 2 : ARRAY_SIZE(kinds))];
     u64 start = some_address(), length = some_length();
     u64 offset = random_below(&rng, m->npages) << PAGE_SHIFT;
@@ -1047,8 +1054,6 @@ static void random_protect(unsigned space)
             expected = ST_NOT_FOUND;
             break;
         }
-        if (m->flags & MAP_PRIVATE)
-            may &= ~(u64)MAP_WRITE;
         if (flags & ~may & ~m->flags)
             expected = ST_DENIED;
         at = m->end;
@@ -1073,7 +1078,7 @@ static void random_protect(unsigned space)
 static void random_touch(unsigned space)
 {
     unsigned op = (unsigned)random_below(&rng, 3);
-    u64 address = some_address() + random_below(&rng, PAGE_SIZE), index, pte;
+    u64 address = some_address() + random_below(&rng, PAGE_SIZE), index, pte, wanted;
     const struct mapping *m;
     const u64 *entry;
     struct aspace *a;
@@ -1113,8 +1118,10 @@ static void random_touch(unsigned space)
     pte = *radix_find(&a->table, address >> PAGE_SHIFT);
     assert_true(pte & PTE_A);
     assert_int_equal(!!(pte & PTE_D), dirty);
-    assert_int_equal(pte & (PTE_V | PTE_U | PTE_R | PTE_W | PTE_X),
-                     pte_user_template(m->flags, MEMORY_NORMAL));
+    wanted = pte_user_template(m->flags, MEMORY_NORMAL);
+    if ((m->flags & MAP_PRIVATE) && op != ACCESS_STORE) /* write comes with the copy */
+        pte &= wanted &= ~(u64)PTE_W;
+    assert_int_equal(pte & (PTE_V | PTE_U | PTE_R | PTE_W | PTE_X), wanted);
     if (m->memory->object.type == OBJ_phys)
         assert_int_equal(pte_paddr(pte).addr, RAM_RANGE + (index << PAGE_SHIFT));
     remember(a, address);
@@ -1158,9 +1165,11 @@ static void random_unmap_frame(void)
         u64 *pte = page < (r->end - r->start) >> PAGE_SHIFT
                        ? radix_find(&r->aspace->table, (r->start >> PAGE_SHIFT) + page)
                        : NULL;
-        if (pte && (*pte & PTE_A))
+        if (!pte || pte_paddr(*pte).addr != (*slot & ~SLOT_BITS))
+            continue; /* a private mapping shows a page of its own */
+        if (*pte & PTE_A)
             bits |= SLOT_ACCESSED;
-        if (pte && (*pte & PTE_D))
+        if (*pte & PTE_D)
             bits |= SLOT_DIRTY;
     }
     memory_unmap_frame(m, frame_of(paddr(*slot & ~SLOT_BITS)));
@@ -1191,7 +1200,7 @@ static void make_memory(unsigned object)
     else if (object == 3)
         assert_int_equal(create(OBJ_phys, number, RAM_RANGE, size), ST_OK);
     else
-        serve(number, size, MAP_READ | MAP_WRITE | MAP_EXEC, MAP_READ | MAP_EXEC,
+        serve(number, size, MAP_READ | MAP_WRITE | MAP_EXEC, MAP_READ | MAP_WRITE | MAP_EXEC,
               DECLARE_MAPPABLE | DECLARE_PRIVATE);
 }
 

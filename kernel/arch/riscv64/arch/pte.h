@@ -23,6 +23,9 @@
 #define PTE_A 0x40ul
 #define PTE_D 0x80ul
 
+#define PTE_FRAME \
+    0x100ul /* software's: the page is a frame of an object, whose record counts entries */
+
 #define PTE_LEAF    (PTE_R | PTE_W | PTE_X) /* any of them set: a leaf */
 #define PTE_NUMBER  0x003ffffffffffc00ul    /* the physical page number */
 #define PTE_ENTRIES 512u
