@@ -68,6 +68,14 @@ window_load:
     sub     a0, t2, t0
     ret
 
+    .global window_store
+window_store:
+    rdinstret t0
+    sd      a1, 0(a0)
+    rdinstret t2
+    sub     a0, t2, t0
+    ret
+
     /* a0, a1 = { tag, capability, five words }, a2 = two tags that came back */
     .macro  load_call from
     ld      a7, 0(\from)

@@ -18,6 +18,8 @@ word_t window_loop_1000(void);
 word_t window_call(word_t tag, cap_t cap, word_t w[5]);
 /* A load from *address; *value gets what it read. */
 word_t window_load(const volatile word_t *address, word_t *value);
+/* A store to *address. */
+word_t window_store(volatile word_t *address, word_t value);
 /* Two system calls, one after the other: tag, cap and five words each. */
 word_t window_two_calls(const word_t first[7], const word_t second[7], word_t status[2]);
 /* instret, for windows that end in another thread. */

@@ -190,6 +190,20 @@ static word_t load_round(void *context, unsigned n)
     return counted;
 }
 
+/* Stores to pages of a private mapping that have been read, one page a round. */
+static word_t copy_round(void *context, unsigned n)
+{
+    const struct loads *l = context;
+    volatile word_t *at = (volatile word_t *)(l->at + n * l->stride);
+    word_t number = n * l->stride / PAGE, counted;
+
+    check(at[0] == l->marker + number, "what the page begins with");
+    counted = window_store(at + 1, n + 1);
+    check(at[0] == l->marker + number && at[1] == n + 1, "what the copy begins with");
+    check(page_read(l->leaves, number * PAGE).mappings == 0, "the page is not shown any more");
+    return counted;
+}
+
 /* An anon object whose page k begins with MARKER + k, all of it resident and mapped nowhere. */
 static cap_t filled(word_t npages)
 {
@@ -376,6 +390,12 @@ static void measure_faults(void)
     l.at = kit_map(object, NPAGES * PAGE, 0, MAP_READ);
     report("fault_resident", load_round, &l);
     kit_unmap(l.at, NPAGES * PAGE);
+
+    l.leaves = object;
+    l.at = kit_map(object, NPAGES * PAGE, 0, MAP_READ | MAP_WRITE | MAP_PRIVATE);
+    report("fault_cow", copy_round, &l);
+    kit_unmap(l.at, NPAGES * PAGE);
+    l.leaves = 0;
     drop(object);
 
     object = make(OBJ_anon, NPAGES * PAGE, 0);
