@@ -147,6 +147,25 @@ static INLINE void end_exception(struct thread *handler, struct thread *t)
 
 /* ------------------------------------------------------------------------ questions about mappings */
 
+/* Which object is the child of a fork to map?  See served.c, fork_clone. */
+static __attribute__((noinline, cold)) void put_clone_question(const struct thread *from,
+                                                               struct thread *to)
+{
+    word_t flags = from->regs[REG_A0 + 5] & PAGE_MASK;
+    const struct ask_message m = {
+        .offset = from->regs[REG_A0 + 3],
+        .length = from->regs[REG_A0 + 4],
+        .is_shared = !(flags & MAP_PRIVATE),
+        .permissions = flags & ~(word_t)MAP_PRIVATE,
+        .badge = from->send_badge,
+        .epoch = from->ticket.epoch,
+    };
+
+    reply_words(to, tag_make(MSG_ASK, MAPPING_fork_clone, MESSAGE_REGISTERS, 0),
+                from->regs[REG_A0 + 2], &m.offset, MESSAGE_REGISTERS);
+    to->regs[REG_TAKEN] = to->taken;
+}
+
 /* The words of aspace.map are still in the asker's registers. */
 static void put_question(const struct thread *from, struct thread *to)
 {
@@ -163,6 +182,28 @@ static void put_question(const struct thread *from, struct thread *to)
     reply_words(to, tag_make(MSG_ASK, MAPPING_get_mapping_info_with, MESSAGE_REGISTERS, 0),
                 from->ticket.vaddr, &m.offset, MESSAGE_REGISTERS);
     to->regs[REG_TAKEN] = to->taken;
+}
+
+/* The server's reply to a question about a fork: the capability it sends goes to the slot that the
+ * asker named (a1), which is empty as it was, or else the answer is a refusal. */
+static __attribute__((noinline, cold)) void end_clone_question(const struct thread *server,
+                                                               struct thread *t)
+{
+    struct slot *to = cspace_slot(slot_object(&t->cspace), t->regs[REG_A0 + 1]);
+    struct transfer_caps caps = {.n = tag_ncaps(server->regs[REG_TAG]), .to = {to}};
+    word_t detail;
+    bool right = tag_label(server->regs[REG_TAG]) == ST_OK && caps.n <= 1 && to &&
+                 slot_is_empty(to) && transfer_find_sources(server, &caps, &detail) == ST_OK;
+
+    if (right) {
+        transfer_move_caps(&caps);
+        t->ticket.delivered = TICKET_CLONE;
+        t->regs[0] -= 4; /* the ecall */
+    } else {
+        t->ticket.delivered = 0;
+        reply_status(t, ST_DENIED, t->regs[REG_A0 + 5] & ~PAGE_MASK);
+    }
+    schedule_ready(t);
 }
 
 /* The server's reply to the question of `t`: label 0 and permissions let it ask again, with a permit;
@@ -202,7 +243,10 @@ static bool deliver_thread(struct thread *from, struct thread *to)
         return true;
     }
     if (from->send_kind == MSG_ASK) {
-        put_question(from, to);
+        if (from->ticket.delivered == TICKET_ASKS_CLONE)
+            put_clone_question(from, to);
+        else
+            put_question(from, to);
         begin_call(from, to);
         return true;
     }
@@ -636,7 +680,10 @@ static INLINE void end_call(struct thread *t, struct thread *to, const struct tr
         return;
     }
     if (to->send_kind == MSG_ASK) {
-        end_question(t, to);
+        if (to->ticket.delivered == TICKET_ASKS_CLONE)
+            end_clone_question(t, to);
+        else
+            end_question(t, to);
         return;
     }
     if (blame == ST_OK) {

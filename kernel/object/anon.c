@@ -78,6 +78,7 @@ static const struct mapping_ops anon_mapping_ops = {
     .supports_private_mmap = memory_default_supports_private_mmap,
     .mmap_owner_name = anon_mmap_owner_name,
     .resolve_fault = anon_resolve_fault,
+    .fork_clone = memory_default_fork_clone,
     .zero_fill = true,
     .resident_page = memory_default_resident_page,
 };

@@ -16,6 +16,7 @@
 #include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
 #include "kernel/object/cut.h"
+#include "kernel/object/fork.h"
 #include "kernel/object/link.h"
 #include "kernel/object/private.h"
 #include "kernel/object/served.h"
@@ -274,14 +275,32 @@ static status_t check_map(const struct aspace *a, const struct slot *object,
 }
 
 /* Where the mapping's first page is now; 0: nowhere. */
-static paddr_t first_paddr(const struct memory *m, const struct region *r,
-                           const struct mapping_info *info)
+static paddr_t first_paddr(const struct memory *m, const struct region *r)
 {
     const u64 *slot = radix_find(&m->index, r->first_page);
+    struct mapping_info info = {.paddr = 0};
 
     if (slot && (*slot & SLOT_RESIDENT))
         return paddr(*slot & ~SLOT_BITS);
-    return paddr(info->paddr);
+    if (!memory_has_frames(m))
+        (void)!m->ops->get_mapping_info(m, r->first_page << PAGE_SHIFT, PAGE_SIZE, &info);
+    return paddr(info.paddr);
+}
+
+/* Lock: alone. */
+void aspace_add_region(struct region *r, struct slot *object, unsigned rights, u64 badge)
+{
+    struct memory *m = memory_of(slot_object(object));
+    struct aspace *a = r->aspace;
+
+    r->mapping_id = ++last_mapping_id;
+    trace(map, r->start, r->end - r->start, trace_object(&m->object));
+    slot_derive(&r->object, object, PLACE_REGION_OBJECT, rights, badge);
+    region_list_add(m, r);
+    a->region_root = region_insert(a->region_root, r);
+    a->regions++;
+    aspace_forget_hint(a);
+    m->ops->on_mapped(m, r, first_paddr(m, r));
 }
 
 /* The arguments have been checked.  `t`: who asks, NULL at boot.  WOULD_BLOCK: it waits, and then
@@ -329,15 +348,7 @@ static status_t map_checked(struct aspace *a, struct thread *t, struct slot *obj
     }
 
     /* commit: nothing below can fail */
-    r->mapping_id = ++last_mapping_id;
-    trace(map, r->start, r->end - r->start, trace_object(&m->object));
-    slot_derive(&r->object, object, PLACE_REGION_OBJECT, slot_rights(object) & MAP_ACCESS,
-                object->badge);
-    region_list_add(m, r);
-    a->region_root = region_insert(a->region_root, r);
-    a->regions++;
-    aspace_forget_hint(a);
-    m->ops->on_mapped(m, r, first_paddr(m, r, &info));
+    aspace_add_region(r, object, slot_rights(object) & MAP_ACCESS, object->badge);
     *id = r->mapping_id;
     return ST_OK;
 }
@@ -423,6 +434,35 @@ static status_t aspace_protect(struct object *o, struct invocation *inv)
         return inv_fail(inv, ST_BAD_ARG, 2);
     status = cut_protect(a, start, start + length, (u8)flags, &inv->detail);
     return status == ST_WOULD_BLOCK ? inv_restart(inv) : status;
+}
+
+/* aspace.fork.  Rights: MAP.  Lock: alone.  restartable: how far it has come is what the child has. */
+static status_t aspace_fork(struct object *o, struct invocation *inv)
+{
+    struct aspace *a = container_of(o, struct aspace, object);
+    struct slot *child = inv_capability(inv, inv_word(inv, 0), OBJ_aspace, ASPACE_MAP);
+    word_t number = inv_word(inv, 1);
+    struct slot *answer = NULL;
+    status_t status = ST_OK;
+
+    if (!child)
+        return inv_fail(inv, ST_BAD_CAP, 0);
+    if (slot_object(child) == a)
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    if (number && inv->thread->ticket.delivered == TICKET_CLONE)
+        answer = inv_lookup(inv, number);
+    if (number && !answer) {
+        answer = inv_destination(inv, number, &status);
+        if (!answer)
+            return inv_fail(inv, status, status == ST_OCCUPIED ? number : 1);
+    }
+    status = fork_regions(a, slot_object(child), answer, inv);
+    if (!inv->restart && !inv->no_reply && inv->thread->ticket.delivered == TICKET_CLONE) {
+        inv->thread->ticket.delivered = 0; /* the mapping that it was about is gone */
+        if (!slot_is_empty(answer))
+            slot_delete(answer);
+    }
+    return status;
 }
 
 /* aspace.query.  Rights: none.  Lock: alone. */

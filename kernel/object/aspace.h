@@ -95,6 +95,10 @@ struct aspace *aspace_boot(struct bank *bank);
 status_t aspace_map_slot(struct aspace *a, struct slot *object, u64 vaddr, u64 length, u64 offset,
                          u64 flags, word_t *detail, u64 *id);
 
+/* The last step of mapping: `r`, filled in but for its id, is one of its space from now on, by a
+ * capability to its object made from `object` with those rights.  Its owner hears. */
+void aspace_add_region(struct region *r, struct slot *object, unsigned rights, u64 badge);
+
 /* Remove a region: its waiters are woken (they fault again), PTEs go, the owner hears, the region
  * is freed.  False: an interrupt waits, and the region is still there, without being of use to anybody;
  * call it again.  In cut.c. */

@@ -237,10 +237,9 @@ static void give_up_page(u64 *slot, u64 index, void *context)
 status_t memory_default_release_pages(struct memory *m, unsigned rights, u64 first, u64 count)
 {
     (void)rights;
-    if (m->links_out && !link_punch(m, first, count))
-        return ST_NO_SPACE;
     radix_for_each(&m->index, first, count, give_up_page, m);
-    return ST_OK;
+    /* The index nodes of those are there, so what cannot be punched has not changed either. */
+    return m->links_out && !link_punch(m, first, count) ? ST_NO_SPACE : ST_OK;
 }
 
 void memory_default_on_resync(struct memory *m)
@@ -294,6 +293,17 @@ static __attribute__((noinline, cold)) const void *linked_page(struct memory *m,
                       : f.owner->ops->resident_page(f.owner, f.index);
 }
 
+status_t memory_default_fork_clone(struct memory *m, struct thread *t, const struct region *r,
+                                   struct slot *answer, bool *other)
+{
+    (void)m;
+    (void)t;
+    (void)r;
+    (void)answer;
+    *other = false;
+    return ST_OK;
+}
+
 const void *memory_default_resident_page(struct memory *m, u64 index)
 {
     const u64 *slot = index < m->npages ? radix_find(&m->index, index) : NULL;
@@ -341,7 +351,10 @@ status_t memory_release(struct object *o, struct invocation *inv)
     status = m->ops->release_pages(m, slot_rights(inv->slot), first,
                                    MIN(length >> PAGE_SHIFT, m->npages - first));
     if (status != ST_OK)
-        return inv_fail(inv, status, status == ST_DENIED ? MEMORY_OWN : 0);
+        return inv_fail(inv, status,
+                        status == ST_DENIED     ? MEMORY_OWN
+                        : status == ST_NO_SPACE ? bank_left(object_bank(o))
+                                                : 0);
     inv_result(inv, before - m->resident);
     return ST_OK;
 }

@@ -98,6 +98,12 @@ struct mapping_ops {
     enum resolve_result (*resolve_fault)(struct memory *m, const struct access *access,
                                          const struct fault_place *place, status_t *status,
                                          u64 *paddr);
+    /* The mapping `r` is forked by thread `t`: is another object to be mapped in the child, and then
+     * which (*other: that of the capability now in `answer`, which is the caller's to delete)?
+     * WOULD_BLOCK: the thread waits for the owner, whose answer makes it start again.  `answer`: an
+     * empty slot of the thread, or full when it starts again; NULL: it has none for that. */
+    status_t (*fork_clone)(struct memory *m, struct thread *t, const struct region *r,
+                           struct slot *answer, bool *other);
     bool zero_fill; /* a missing page is zeros, and nothing but a store changes a page */
     /* Kernel address of page `index` if its content can be read now, else NULL (missing; a device).
      * What copying answers read from. */
@@ -212,12 +218,15 @@ u32 memory_default_fault_page_permissions(const struct memory *m, const struct a
 bool memory_default_supports_mmap(const struct memory *m);
 bool memory_default_supports_private_mmap(const struct memory *m);
 void memory_default_mmap_owner_name(const struct memory *m, char name[OWNER_NAME_BYTES]);
+status_t memory_default_fork_clone(struct memory *m, struct thread *t, const struct region *r,
+                                   struct slot *answer, bool *other);  /* the same object */
 const void *memory_default_resident_page(struct memory *m, u64 index); /* from the index */
 
 /* Operations that every kind's operation table includes (memory.def). */
 status_t memory_info(struct object *o, struct invocation *inv);
 status_t memory_query(struct object *o, struct invocation *inv);
 status_t memory_release(struct object *o, struct invocation *inv);
+status_t memory_snapshot(struct object *o, struct invocation *inv); /* in fork.c */
 
 /* Boot: a phys object over a range (bundle, devices); panics without room. */
 struct memory *phys_boot(struct bank *bank, paddr_t base, u64 size, u32 attribute, u32 permissions);

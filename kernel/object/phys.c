@@ -155,6 +155,7 @@ static const struct mapping_ops phys_mapping_ops = {
     .supports_private_mmap = phys_supports_private_mmap,
     .mmap_owner_name = phys_mmap_owner_name,
     .resolve_fault = phys_resolve_fault,
+    .fork_clone = memory_default_fork_clone,
     .resident_page = phys_resident_page,
 };
 

@@ -186,6 +186,79 @@ static status_t served_permit_map(struct memory *m, struct thread *t, const stru
     return ST_WOULD_BLOCK;
 }
 
+/* Is this the answer to that question? */
+static bool clone_holds(const struct memory *m, const struct thread *t, const struct region *r)
+{
+    const struct ticket *k = &t->ticket;
+
+    return k->delivered == TICKET_CLONE && k->sequence == m->object.serial &&
+           k->epoch == m->epoch && k->index == r->mapping_id &&
+           t->regs[15] == (r->start | r->flags);
+}
+
+/* The child maps with what the parent's mapping may, as far as the server's capability and that object
+ * let it. */
+static bool may_replace(const struct region *r, const struct slot *object)
+{
+    bool is_shared = !(r->flags & MAP_PRIVATE);
+    struct mapping_info info;
+    const struct memory *m;
+    u64 offset = r->first_page << PAGE_SHIFT;
+
+    if (!slot_holds_memory(object, 0) ||
+        r->flags & MAP_ACCESS & ~aspace_flags_of(slot_rights(object), is_shared))
+        return false;
+    m = memory_of(slot_object(object));
+    return r->first_page < m->npages && m->ops->supports_mmap(m) &&
+           (is_shared || m->ops->supports_private_mmap(m)) &&
+           m->ops->get_mapping_info_with(m, offset, r->end - r->start, is_shared, &info) == ST_OK &&
+           info.attribute == MEMORY_NORMAL && memory_has_frames(m) &&
+           (r->flags & (MAP_READ | MAP_WRITE | MAP_EXEC) & ~info.permissions) == 0;
+}
+
+/* Lock: alone.  As for permit_map, nothing of the object waits: the words of the question are in
+ * registers of the thread that aspace.fork does not use. */
+static status_t served_fork_clone(struct memory *m, struct thread *t, const struct region *r,
+                                  struct slot *answer, bool *other)
+{
+    struct served *s = served_of(m);
+    struct ticket *k = &t->ticket;
+    struct endpoint *e = served_endpoint(s);
+    bool holds = clone_holds(m, t, r);
+
+    *other = false;
+    if (!(s->flags & DECLARE_FORK))
+        return ST_OK;
+    if (k->delivered == TICKET_CLONE) {
+        k->delivered = 0;
+        if (holds && slot_is_empty(answer))
+            return ST_OK; /* the same object */
+        if (holds && may_replace(r, answer)) {
+            *other = true;
+            return ST_OK;
+        }
+        if (!slot_is_empty(answer))
+            slot_delete(answer);
+        if (holds)
+            return ST_DENIED;
+    }
+    if (!answer)
+        return ST_BAD_ARG;
+    if (!e || !endpoint_is_served(e))
+        return ST_OWNER_DEAD;
+    k->delivered = TICKET_ASKS_CLONE;
+    k->sequence = m->object.serial;
+    k->epoch = m->epoch;
+    k->index = r->mapping_id;
+    t->send_badge = r->object.badge;
+    t->regs[12] = s->key;
+    t->regs[13] = r->first_page << PAGE_SHIFT;
+    t->regs[14] = r->end - r->start;
+    t->regs[15] = r->start | r->flags;
+    ipc_ask(t, e);
+    return ST_WOULD_BLOCK;
+}
+
 /* Lock: alone. */
 static void served_on_mapped(struct memory *m, struct region *r, paddr_t first)
 {
@@ -718,7 +791,8 @@ static status_t served_declare(struct object *o, struct invocation *inv)
     word_t wants = inv_word(inv, 3), records = inv_word(inv, 4);
     word_t known = MAPPING_EVENTS | 1ul << MAPPING_resolve_fault;
 
-    if (flags & ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE | DECLARE_ASK | DECLARE_EXTEND))
+    if (flags &
+        ~(word_t)(DECLARE_MAPPABLE | DECLARE_PRIVATE | DECLARE_ASK | DECLARE_EXTEND | DECLARE_FORK))
         return inv_fail(inv, ST_BAD_ARG, 0);
     if (!declared_permissions_valid(shared))
         return inv_fail(inv, ST_BAD_ARG, 1);
@@ -874,6 +948,7 @@ static const struct mapping_ops served_mapping_ops = {
     .supports_private_mmap = served_supports_private_mmap,
     .mmap_owner_name = served_mmap_owner_name,
     .resolve_fault = served_resolve_fault,
+    .fork_clone = served_fork_clone,
     .resident_page = memory_default_resident_page,
 };
 

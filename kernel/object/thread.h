@@ -31,12 +31,15 @@ struct region;
 #define TICKET_ASKS           2 /* values of `delivered` for a thread that does not wait for a page: */
 #define TICKET_PERMIT_PRIVATE 4 /* see below */
 #define TICKET_PERMIT_SHARED  5
+#define TICKET_ASKS_CLONE     6
+#define TICKET_CLONE          7
 /*
  * The same fields keep what became of a question about a mapping (served.c, permit_map), since a
  * thread that asks cannot wait for a page.  TICKET_ASKS: vaddr = key of the object, sequence = its
  * serial, epoch.  A permit: sequence and epoch as before, index = first page, vaddr = length,
  * access = permissions; good for the same invocation when it starts again, and gone with any fault
- * in between.
+ * in between.  So it is with a question about a fork (TICKET_ASKS_CLONE) and its answer (TICKET_CLONE):
+ * index = mapping id; what the server is told, and the mapping's start, is in a2 to a5.
  */
 struct ticket {
     struct memory *object;

@@ -52,7 +52,8 @@
 #define MSG_NOTIFY    3 /* bound notification: word 0 = bits */
 #define MSG_EVENT     4 /* kernel to pager: label = number of the member of mapping_ops.def */
 #define MSG_EXCEPTION 5 /* a thread stopped: label = status; it waits for a reply */
-#define MSG_ASK       6 /* kernel to pager: may this be mapped?  The mapper waits for a reply */
+#define MSG_ASK \
+    6 /* kernel to pager: may this be mapped, or cloned?  The mapper waits for a reply */
 
 #define MESSAGE_WORDS     64 /* longest message */
 #define MESSAGE_REGISTERS 6
@@ -77,7 +78,8 @@
 #define DECLARE_PRIVATE  2          /* supports_private_mmap */
 #define DECLARE_REFUSED  0x80000000 /* in `shared` or `private`: no such mapping at all */
 #define DECLARE_ASK      4          /* each aspace.map asks the server (MSG_ASK) */
-#define DECLARE_EXTEND   8 /* a touch at or beyond the end asks the server, who may resize */
+#define DECLARE_EXTEND   8  /* a touch at or beyond the end asks the server, who may resize */
+#define DECLARE_FORK     16 /* aspace.fork asks the server which object the child maps (MSG_ASK) */
 #define OWNER_NAME_BYTES 32
 
 /*
@@ -268,6 +270,11 @@ _Static_assert(sizeof(struct mapping_event) == 11 * 8, "eleven registers");
  * DECLARE_ASK; a0-a5, a6 = the object's key.  Reply: label 0 and word 0 = the permissions that the
  * mapping may have, now and by aspace.protect (what is declared bounds them); NOT_MAPPABLE,
  * NOT_SUPPORTED or DENIED refuse it with that status, any other label with DENIED.
+ *
+ * MSG_ASK, label fork_clone: an address space is forked in which this range of an object is mapped that
+ * is declared with DECLARE_FORK.  Reply: label 0, and either one capability, to the memory object that
+ * the child maps at that offset in its place, or none: then it maps the same object.  Any other label
+ * refuses the fork with DENIED.
  */
 struct ask_message {
     word_t offset; /* in the object, bytes */

@@ -83,7 +83,8 @@ status_t pager_declare(struct pager_object *o)
     bool private = !ops->supports_private_mmap || ops->supports_private_mmap(o);
     struct declaration d = {
         .flags = (mappable ? DECLARE_MAPPABLE : 0) | (private ? DECLARE_PRIVATE : 0) |
-                 (o->ask ? DECLARE_ASK : 0) | (ops->can_extend_on_fault ? DECLARE_EXTEND : 0),
+                 (o->ask ? DECLARE_ASK : 0) | (ops->can_extend_on_fault ? DECLARE_EXTEND : 0) |
+                 (ops->fork_clone ? DECLARE_FORK : 0),
         .shared = ask_permissions(o, true),
         .private = ask_permissions(o, false),
         .wants = (word_t)1 << MAPPING_resolve_fault |
@@ -320,12 +321,35 @@ static status_t serve_event(struct message *m)
     return answer_and_receive(o, &answer, m);
 }
 
+/* A program forks an address space that maps a range of the object. */
+static status_t serve_fork(struct pager_object *o, struct message *m)
+{
+    struct pager_map map = {
+        .length = m->ask.length,
+        .offset = m->ask.offset,
+        .permissions = m->ask.permissions,
+        .is_shared = m->ask.is_shared,
+        .badge = m->ask.badge,
+        .epoch = m->ask.epoch,
+    };
+    cap_t clone = 0;
+    status_t status = o->ops->fork_clone(o, &map, &clone);
+
+    sys_buffer()->send[0] = clone;
+    message_prepare(m, status, 0, status == ST_OK && clone);
+    return q_reply_recv(m);
+}
+
 /* A program wants to map a range of an object with `ask`. */
 static status_t serve_question(struct message *m)
 {
     struct pager_object *o = (struct pager_object *)m->badge;
     word_t permissions;
-    status_t status = ask_info(o, m->ask.offset, m->ask.length, m->ask.is_shared, &permissions);
+    status_t status;
+
+    if (message_label(m) == MAPPING_fork_clone)
+        return serve_fork(o, m);
+    status = ask_info(o, m->ask.offset, m->ask.length, m->ask.is_shared, &permissions);
 
     m->words[0] = permissions;
     message_prepare(m, status, 1, 0);

@@ -174,6 +174,11 @@ struct pager_ops {
      * have from now on, beyond `offset`, whereupon resolve_fault is called for the page; or 0, and
      * the client hears TRUNCATED.  Default: 0, without being asked. */
     word_t (*can_extend_on_fault)(struct pager_object *o, word_t offset);
+    /* An address space is forked where this range of the object is mapped: *clone = a capability (kept
+     * by the pager) to the memory object that the child maps at map->offset in its place, or left at 0:
+     * the same object.  An error refuses the fork.  Its client waits.  Default: the same object, without
+     * being asked. */
+    status_t (*fork_clone)(struct pager_object *o, const struct pager_map *map, cap_t *clone);
     /* Pages of the range are about to leave memory (pager_release): keep elsewhere what is worth it;
      * an error keeps them there.  Default: nothing is worth it. */
     status_t (*release_pages)(struct pager_object *o, word_t offset, word_t length);

@@ -51,7 +51,7 @@ static void test_declare(void)
         word_t w[5], index;
         const char *what;
     } bad[] = {
-        {{16, 7, 7, 0, 1}, 0, "unknown flags"},
+        {{0x80, 7, 7, 0, 1}, 0, "unknown flags"},
         {{1, 8, 7, 0, 1}, 1, "unknown permissions"},
         {{1, 7, DECLARE_REFUSED | 1, 0, 1}, 2, "refused and yet permitted"},
         {{1, 7, 7, 1 << 20, 1}, 3, "unknown events"},
