@@ -97,7 +97,8 @@ static void script_main(void *argument)
             if (s->asked == SCRIPT_DIE)
                 q_thread_stop(s->worker->thread);
             m.words[0] = s->permissions ? s->permissions : ALL_ACCESS;
-            message_prepare(&m, s->permit, 1, 0);
+            sys_buffer()->send[0] = s->clone;
+            message_prepare(&m, s->permit, 1, message_label(&m) == MAPPING_fork_clone && s->clone);
             status = s->asked == SCRIPT_SILENT ? q_recv(&m, 0) : q_reply_recv(&m);
         } else {
             message_prepare(&m, ST_OK, 0, 0);

@@ -53,6 +53,7 @@ struct script {
     word_t grow; /* resize the object to so many bytes before the next answer or reply; 0 = no */
     status_t permit;          /* the reply to MSG_ASK ... */
     word_t permissions;       /* ... and what it grants; 0 = all access */
+    cap_t clone;              /* the reply about a fork: this object; 0: the same */
     enum script_answer asked; /* SCRIPT_SILENT or SCRIPT_DIE instead of that reply */
 
     struct result answered; /* how the last answer went: status, pages taken or detail */
