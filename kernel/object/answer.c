@@ -15,6 +15,7 @@
 #include "kernel/core/panic.h"
 #include "kernel/core/trace.h"
 #include "kernel/object/bank.h"
+#include "kernel/object/link.h"
 #include "lib/base/string.h"
 
 #define EXTENTS_MAX ((MESSAGE_WORDS - 1) / ANSWER_EXTENT_WORDS)
@@ -32,6 +33,8 @@ struct extent {
     u64 source_offset; /* bytes */
     u64 *from;         /* ANSWER_MOVE: index slot of the first source page */
     u64 bits;          /* SLOT_ASK: the pages come protected */
+    struct slot *slot; /* ANSWER_ALIAS: the source's capability, ... */
+    struct link *link; /* ... and memory for the link */
 };
 
 /* The slot of page `index`, given that of the page before it. */
@@ -75,15 +78,15 @@ static bool refuses_to_extend(const struct memory *m, const struct extent *x)
     return slot && (*slot & SLOT_WAITING);
 }
 
-/* A kind that is none of the four usual ones: does it protect, or allow? */
-static __attribute__((noinline, cold)) bool read_protection(struct extent *x)
+/* A kind that is none of the four usual ones: is it one all the same? */
+static __attribute__((noinline, cold)) bool read_other_kind(struct extent *x)
 {
     if (x->kind & ANSWER_PROTECTED) {
         x->kind &= ANSWER_KIND_MASK;
         x->bits = SLOT_ASK;
         return x->kind >= ANSWER_MOVE && brings_pages(x->kind);
     }
-    return x->kind == ANSWER_PROTECT || x->kind == ANSWER_ALLOW;
+    return x->kind >= ANSWER_ALIAS && x->kind <= ANSWER_ALLOW;
 }
 
 /* Read extent `n` of the message into `x` and check what it says by itself. */
@@ -103,7 +106,8 @@ static status_t read_extent(const struct served *s, const struct invocation *inv
     x->source_offset = inv_word(inv, at + 3);
     x->from = NULL;
     x->bits = 0;
-    if ((x->kind < ANSWER_MOVE || x->kind > ANSWER_ERROR) && !read_protection(x))
+    x->link = NULL;
+    if ((x->kind < ANSWER_MOVE || x->kind > ANSWER_ERROR) && !read_other_kind(x))
         return ST_BAD_ARG;
     if ((offset & PAGE_MASK) || count == 0)
         return ST_BAD_ARG;
@@ -281,6 +285,76 @@ static struct frame *make_frame(const struct extent *x, u64 i, struct bank *bank
     return f;
 }
 
+/* Check an alias, whose pages the source has or begins, and make the memory for its link. */
+static __attribute__((noinline, cold)) status_t prepare_alias(const struct served *s,
+                                                              const struct invocation *inv,
+                                                              unsigned n, struct extent *x)
+{
+    struct mapping_info info;
+    u64 to = x->source_offset >> PAGE_SHIFT;
+
+    x->slot = inv_lookup(inv, inv_word(inv, 1 + n * ANSWER_EXTENT_WORDS + 2));
+    if (!x->slot || !slot_holds_memory(x->slot, MEMORY_READ))
+        return ST_BAD_CAP;
+    x->source = memory_of(slot_object(x->slot));
+    if (x->source_offset & PAGE_MASK)
+        return ST_BAD_ARG;
+    if (to >= x->source->npages || x->npages > x->source->npages - to)
+        return ST_SOURCE_MISSING;
+    if (x->source->ops->get_mapping_info_with(x->source, x->source_offset, x->npages << PAGE_SHIFT,
+                                              true, &info) != ST_OK ||
+        info.attribute != MEMORY_NORMAL)
+        return ST_SOURCE_MISSING;
+    if (!link_fits(&s->memory, x->source))
+        return ST_LIMIT;
+    x->link = bank_alloc(object_bank(&s->memory.object), sizeof(*x->link));
+    return x->link ? ST_OK : ST_NO_SPACE;
+}
+
+/* The answer comes to nothing: neither do its links. */
+static __attribute__((noinline, cold)) void forget_links(struct extent *extents, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++)
+        if (extents[k].kind == ANSWER_ALIAS && extents[k].link)
+            bank_free(extents[k].link, sizeof(struct link));
+}
+
+/* Does this alias only make the one before it longer? */
+static bool goes_on(const struct link *l, const struct extent *x)
+{
+    return l && l->mode == LINK_ALIAS && l->first + l->npages == x->first &&
+           l->to + l->npages == x->source_offset >> PAGE_SHIFT &&
+           l->target.parent == slot_to_number(x->slot) &&
+           slot_rights(&l->target) == slot_rights(x->slot);
+}
+
+/* ALIAS: as far as no other alias is there, whose pages are kept.  Pages that are there stay in front. */
+static __attribute__((noinline, cold)) u64 alias_extent(struct served *s, const struct extent *x)
+{
+    struct memory *m = &s->memory;
+    struct link *next = link_next(m, x->first);
+    struct link *before = x->first ? link_find(m, x->first - 1) : NULL;
+    u64 n = next ? MIN(x->npages, MAX(next->first, x->first) - x->first) : x->npages;
+    u64 *to = x->to, taken = 0;
+
+    if (n == 0 || goes_on(before, x)) {
+        bank_free(x->link, sizeof(*x->link));
+        before = n ? before : NULL;
+        if (before)
+            before->npages += n;
+    } else {
+        link_attach(x->link, m, x->first, n, x->slot, x->source_offset >> PAGE_SHIFT, LINK_ALIAS);
+    }
+    for (u64 i = 0; i < n; i++) {
+        if (i)
+            to = next_slot(&m->index, to, x->first + i);
+        if (*to & SLOT_WAITING)
+            served_retry(to); /* they find the link */
+        taken += !(*to & SLOT_RESIDENT);
+    }
+    return taken;
+}
+
 /* PROTECT and ALLOW: the pages that are otherwise now than before. */
 static __attribute__((noinline, cold)) u64 change_extent(struct served *s, const struct extent *x)
 {
@@ -338,8 +412,8 @@ static unsigned answer_page(struct served *s, const struct extent *x, struct ban
     struct thread *first = NULL;
     struct frame *f;
 
-    if (is_kept(*to))
-        return 0;
+    if (is_kept(*to) || (s->memory.links_out && link_find(&s->memory, x->first + i)))
+        return 0; /* an alias is kept too */
     if (x->kind == ANSWER_ERROR) {
         if (*to == 0)
             return 0;
@@ -371,7 +445,7 @@ static u64 answer_extent(struct served *s, const struct extent *x, struct bank *
     u64 taken = 0;
 
     if (x->kind > ANSWER_ERROR)
-        return change_extent(s, x);
+        return x->kind == ANSWER_ALIAS ? alias_extent(s, x) : change_extent(s, x);
     for (u64 i = 0;;) {
         taken += answer_page(s, x, bank, i, to, from);
         if (++i == x->npages)
@@ -389,6 +463,7 @@ status_t answer_invoke(struct served *s, struct invocation *inv)
     word_t epoch = inv_word(inv, 0);
     struct bank *bank = object_bank(&s->memory.object);
     u64 need = 0, taken = 0;
+    unsigned aliases = 0; /* behind the last */
 
     if ((inv->nwords - 1) % ANSWER_EXTENT_WORDS)
         return inv_fail(inv, ST_BAD_ARG, n);
@@ -396,17 +471,27 @@ status_t answer_invoke(struct served *s, struct invocation *inv)
         status_t status = read_extent(s, inv, k, &extents[k]);
         if (status == ST_OK && !source_ready(&extents[k]))
             status = ST_SOURCE_MISSING;
+        if (status == ST_OK && extents[k].kind == ANSWER_ALIAS) {
+            status = prepare_alias(s, inv, k, &extents[k]);
+            aliases = k + 1;
+        }
         if (status == ST_OK)
             status = check_places(s, &extents[k], bank, epoch, &need);
+        if (status == ST_OK)
+            continue;
+        if (aliases)
+            forget_links(extents, aliases);
         if (status == ST_STALE)
             return inv_fail(inv, status, s->memory.epoch);
         if (status == ST_NO_SPACE)
             return inv_fail(inv, status, bank->limit - bank->used);
-        if (status != ST_OK)
-            return inv_fail(inv, status, k);
+        return inv_fail(inv, status, k);
     }
-    if (!bank_has(bank, need))
+    if (!bank_has(bank, need)) {
+        if (aliases)
+            forget_links(extents, aliases);
         return inv_fail(inv, ST_NO_SPACE, bank->limit - bank->used);
+    }
 
     for (unsigned k = 0; k < n; k++)
         taken += answer_extent(s, &extents[k], bank);

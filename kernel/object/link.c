@@ -756,7 +756,13 @@ bool link_punch(struct memory *m, u64 first, u64 count)
     struct punching p = {.memory = m, .first = first};
     const struct memory *at = m;
     u64 to = first;
+    struct link *alias;
 
+    while ((alias = link_next(m, first)) != NULL && alias->mode == LINK_ALIAS &&
+           alias->first < first + count) {
+        link_hide(alias);
+        link_free(alias);
+    }
     for (struct link *l; (l = link_find(at, to)) != NULL && link_target(l);) {
         to = l->to + (to - l->first);
         at = link_target(l);

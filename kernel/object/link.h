@@ -130,7 +130,8 @@ struct memory *link_split(struct memory *m, bool *too_deep);
  * away, and the object may have got a hidden parent.  Lock: alone.  Cost: per page and PTE. */
 status_t link_clone(struct slot *from, u64 first, u64 count, struct memory *to);
 
-/* Pages of `m` go: what its hidden parents have must not show in their place, nowhere.  False: no room
+/* Pages of `m` go: what its hidden parents have must not show in their place, and aliases that touch
+ * the range end, as a whole.  False: no room
  * in m's bank for all of it.  Lock: alone. */
 MUST_CHECK bool link_punch(struct memory *m, u64 first, u64 count);
 

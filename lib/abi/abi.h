@@ -88,9 +88,11 @@
  */
 #define ANSWER_MOVE \
     1 /* source: memory with READ and WRITE; each frame leaves it and all its mappings */
-#define ANSWER_COPY         2 /* source: memory with READ; byte offset; what is not covered is zero */
-#define ANSWER_ZERO         3
-#define ANSWER_ERROR        4 /* whoever waits hears the status */
+#define ANSWER_COPY  2 /* source: memory with READ; byte offset; what is not covered is zero */
+#define ANSWER_ZERO  3
+#define ANSWER_ERROR 4 /* whoever waits hears the status */
+#define ANSWER_ALIAS \
+    5 /* source: memory with READ; its pages are shown, and with WRITE stored to, in place of pages here */
 #define ANSWER_PROTECT      6 /* pages that are there: a write to them asks the server from now on */
 #define ANSWER_ALLOW        7 /* ... does not ask any more; who waits to write goes on */
 #define ANSWER_KIND_MASK    0x7f

@@ -117,6 +117,15 @@ static inline void answer_zero(struct page_answer *answer, word_t npages)
     answer_add(answer, answer_what(ANSWER_ZERO, 0, npages), 0, 0, npages);
 }
 
+/* The next `npages` pages are those from `source_offset` (page aligned) of a memory object that the
+ * pager holds with READ, and stay its: who touches a page here has that one, whatever becomes of it,
+ * until the range is released.  Stores go through where the pager's capability has WRITE. */
+static inline void answer_alias(struct page_answer *answer, cap_t source, word_t source_offset,
+                                word_t npages)
+{
+    answer_add(answer, answer_what(ANSWER_ALIAS, 0, npages), source, source_offset, npages);
+}
+
 /* The next `npages` pages, which are there, ask before a write from now on (FAULT_WHY_PROTECTED), in
  * every mapping; or do not ask any more, and who waits to write goes on. */
 static inline void answer_protect(struct page_answer *answer, word_t npages)

@@ -236,12 +236,21 @@ static void test_banks(void)
     cap_t bank = make(OBJ_bank, 40, 0), rich = make(OBJ_bank, 40, 0), poor = make(OBJ_bank, 5, 0);
     cap_t a = make_in(bank, OBJ_anon, PAGES(8), 0), b, c, slot = slot_new();
     char *v = kit_map(a, PAGES(8), 0, RW), *vb, *vc;
-    cap_t tiny = make(OBJ_bank, 1, 0);
+    cap_t tiny = make(OBJ_bank, 1, 0), filler;
     word_t lost = 0;
 
     for (unsigned i = 0; i < 8; i++)
         store(v + PAGES(i), 70 + i);
     b = snapshot_of(a, rich, 0, 8);
+    filler = slot_new();
+    for (word_t n = bank_read(bank).limit - bank_read(bank).used; n > 0; n--)
+        if (q_bank_create(bank, OBJ_bank, filler, n, 0, 0).status == ST_OK)
+            break;
+    REFUSED(
+        q_memory_release(a, PAGES(2), PAGE), ST_NO_SPACE, 0,
+        "memory.release NO_SPACE: a page that others share, and no room to say that it is zero here");
+    drop(filler);
+    ok(number_at(v + PAGES(2)) == 72, "memory.release: it is as it was");
     c = snapshot_of(a, poor, 0, 8);
     vb = kit_map(b, PAGES(8), 0, RW);
     vc = kit_map(c, PAGES(8), 0, RW);

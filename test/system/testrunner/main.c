@@ -19,7 +19,7 @@ static const char *const tests[] = {
     "sched",   "irq",          "debug",    "memory",   "served", "waiters",      "mapping_ops",
     "real",    "stories",      "traffic",  "storm",    "ranges", "ranges_model", "revoke",
     "protect", "random_calls", "recover",  "debugger", "saved",  "step",         "limits",
-    "pairs",   "private",      "snapshot", "fork",
+    "pairs",   "private",      "snapshot", "fork",     "alias",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
