@@ -1009,7 +1009,8 @@ static void check_waiters(u64 *slot, u64 index, void *context)
          t = slot_pointer(t->ticket.next_waiter)) {
         assert(t->state == THREAD_FAULTING && t->ticket.slot == slot);
         assert(t->ticket.object == &w->served->memory && t->ticket.index == index);
-        assert(region_memory(t->ticket.region) == &w->served->memory);
+        assert((region_memory(t->ticket.region) != &w->served->memory) ==
+               !!(t->ticket.access & TICKET_FAR));
     }
 }
 
