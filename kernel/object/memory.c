@@ -176,13 +176,6 @@ status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsi
 
 /* ------------------------------------------------------------------------ defaults of the table */
 
-status_t memory_default_get_mapping_info_with(const struct memory *m, u64 offset, u64 length,
-                                              bool is_shared, struct mapping_info *info)
-{
-    (void)is_shared;
-    return m->ops->get_mapping_info(m, offset, length, info);
-}
-
 status_t memory_default_prepare_map(struct memory *m, struct region *r, word_t *detail)
 {
     (void)m;

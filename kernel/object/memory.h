@@ -203,8 +203,6 @@ void memory_protect_frame(struct memory *m, struct frame *f);
 status_t memory_check_range(const struct memory *m, u64 offset, u64 length, unsigned first,
                             word_t *detail);
 
-status_t memory_default_get_mapping_info_with(const struct memory *m, u64 offset, u64 length,
-                                              bool is_shared, struct mapping_info *info);
 status_t memory_default_prepare_map(struct memory *m, struct region *r, word_t *detail);
 void memory_default_on_mapped(struct memory *m, struct region *r, paddr_t first);
 void memory_default_on_unmapped(struct memory *m, struct region *r, u64 start, u64 end);

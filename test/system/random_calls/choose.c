@@ -411,7 +411,7 @@ void choose_job(struct job *job, unsigned *operation)
         return;
     }
     *operation = what == 100 ? likely : below(noperations);
-    if (what == 99) /* few threads are at rest */
+    if (what >= 98 && what < 100) /* few threads are at rest */
         *operation = index_of("thread", chance(50) ? "write_float" : "write_registers");
     if (operations[*operation].is_call)
         choose_call(job, *operation);

@@ -2,7 +2,7 @@
 // sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c
 // sources: kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/served.c
-// sources: kernel/object/link.c kernel/object/private.c
+// sources: kernel/object/link.c kernel/object/private.c kernel/object/fork.c
 // sources: kernel/object/bank.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
 // sources: kernel/object/frame.c kernel/core/fault.c lib/base/text.c
 // sources: test/unit/fake/arena.c test/unit/fake/objects.c test/unit/fake/panic.c
@@ -853,8 +853,8 @@ static void info_and_query_tell_what_the_owner_says(void **state)
         assert_int_equal(inv.results[1], true);
         assert_int_equal(inv.results[2], MEMORY_NORMAL);
         assert_int_equal(INFO(0, page, 1), i < 2 ? ST_OK : ST_NOT_SUPPORTED);
-        if (i < 2) /* phys has no member for the intent, so it delegates */
-            assert_int_equal(inv.results[1], i == 0);
+        if (i < 2) /* both say so of what is private */
+            assert_int_equal(inv.results[1], false);
         assert_int_equal(fake_invoke(o, OP_memory_query, &inv, words, 0), ST_OK);
         assert_int_equal(inv.nresults, 6);
         assert_int_equal(inv.results[0], m->size);

@@ -5,7 +5,7 @@
 // sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
 // sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/bank.c
-// sources: kernel/object/link.c kernel/object/private.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
+// sources: kernel/object/link.c kernel/object/private.c kernel/object/fork.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
 // sources: kernel/object/frame.c lib/base/text.c
 // sources: test/unit/fake/arena.c test/unit/fake/objects.c test/unit/fake/panic.c
 /*
