@@ -126,8 +126,9 @@ static word_t bytes(void)
 
 static word_t answer(void)
 {
-    static const word_t kinds[] = {ANSWER_MOVE, ANSWER_COPY, ANSWER_ZERO, ANSWER_ZERO,
-                                   ANSWER_ERROR};
+    static const word_t kinds[] = {ANSWER_MOVE,    ANSWER_COPY,  ANSWER_ZERO,
+                                   ANSWER_ZERO,    ANSWER_ERROR, ANSWER_ALIAS,
+                                   ANSWER_PROTECT, ANSWER_ALLOW, ANSWER_ZERO | ANSWER_PROTECTED};
     static const word_t errors[] = {ST_IO, ST_INTEGRITY, ST_TIMEOUT, ST_DENIED, ST_NO_SPACE, ST_OK};
     word_t kind = chance(95) ? PICK(kinds) : below(9);
     word_t count = chance(90) ? 1 + below(4) : interesting();
@@ -208,6 +209,7 @@ static const struct {
     {"aspace", OBJ_aspace},     {"handler", OBJ_endpoint},
     {"endpoint", OBJ_endpoint}, {"sched", OBJ_sched},
     {"thread", OBJ_thread},     {"notification", OBJ_notification},
+    {"bank", OBJ_bank},         {"child", OBJ_aspace},
 };
 
 /* Arguments that are something else, and how to make one up. */
