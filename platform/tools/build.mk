@@ -35,14 +35,16 @@ KERNEL_GEN := $(OUT)/kernel/gen
 # loaded.  Frame pointers stay, for the backtrace.
 KERNEL_MACHINE := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
 KERNEL_FLAGS := $(KERNEL_MACHINE) -fno-pic -ffreestanding -fno-omit-frame-pointer \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-common \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-common -ffunction-sections \
 	-std=gnu11 -O2 -g -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror \
 	-DCONFIG_DEBUG=$(DEBUG) -I. -I$(ARCH_DIR)
-KERNEL_LINK := $(KERNEL_MACHINE) -nostdlib -static -Wl,--build-id=none -T $(ARCH_DIR)/kernel.ld
+KERNEL_LINK := $(KERNEL_MACHINE) -nostdlib -static -Wl,--build-id=none -Wl,--gc-sections -T $(ARCH_DIR)/kernel.ld
 
 # What runs once, or never if all goes well, is compiled for size.
 KERNEL_COLD := $(patsubst %,$(OUT)/kernel/%.o,kernel/core/boot kernel/core/panic kernel/core/report \
-	kernel/core/first_user kernel/core/ranges kernel/core/console lib/base/elf lib/base/fdt_walk \
+	kernel/core/first_user kernel/core/ranges kernel/core/console kernel/core/current \
+	kernel/core/fixup kernel/core/saved kernel/object/debug kernel/object/phys kernel/object/irq \
+	kernel/object/fork kernel/object/registers lib/base/elf lib/base/fdt_walk \
 	lib/base/machine lib/base/cpio lib/base/text)
 $(KERNEL_COLD): KERNEL_FLAGS += -Os
 
