@@ -14,8 +14,9 @@ struct random dice;
 
 /* The last fault that any actor was told of. */
 static struct {
-    word_t offset, epoch;
+    word_t offset, epoch, key;
 } heard;
+static unsigned listeners;  /* of the next jobs so many may be to receive */
 static word_t saved_number; /* the last that an actor got from `save` */
 
 word_t below(word_t n)
@@ -112,7 +113,7 @@ static word_t empty_slot(void)
 
 static word_t address(void)
 {
-    if (chance(90))
+    if (chance(94))
         return PICK(windows) + PAGES(below(WINDOW_PAGES)) + (chance(10) ? 8 * below(512) : 0);
     return chance(5) ? STUB_ADDRESS : interesting();
 }
@@ -122,6 +123,12 @@ static word_t bytes(void)
     if (chance(85))
         return PAGES(below(14)) + (chance(10) ? below(PAGE) : 0);
     return interesting();
+}
+
+/* Of an object: those there are have 20 pages. */
+static word_t size(void)
+{
+    return chance(60) ? PAGES(16) + below(PAGES(12)) : bytes();
 }
 
 static word_t answer(void)
@@ -218,7 +225,7 @@ static const struct {
     word_t (*value)(void);
 } values[] = {
     {"slot", empty_slot},   {"from_slot", any_slot}, {"vaddr", address},       {"length", bytes},
-    {"offset", bytes},      {"size", bytes},         {"source_offset", bytes}, {"what", answer},
+    {"offset", bytes},      {"size", size},          {"source_offset", bytes}, {"what", answer},
     {"flags", permissions}, {"shared", permissions}, {"private", permissions}, {"wants", wants},
     {"pc", start_pc},       {"type", object_type},
 };
@@ -302,7 +309,7 @@ static void choose_registers(struct job *job)
 static void choose_operation(struct job *job, unsigned index)
 {
     const struct operation *op = &operations[index];
-    unsigned nwords = op->nargs;
+    unsigned nwords = op->nargs > op->needs ? op->nargs : op->needs;
     word_t kind = chance(85) ? SYS_CALL : chance(50) ? SYS_SEND : SYS_REPLY_RECV;
 
     job->in[6] = chance(95) ? slot_of(op->type) : any_slot();
@@ -316,6 +323,19 @@ static void choose_operation(struct job *job, unsigned index)
         nwords = below(MESSAGE_WORDS + 6);
     job->in[7] = tag_make(kind | (chance(50) ? SYS_NONBLOCK : 0), op->number, nwords,
                           chance(5) ? below(8) : 0);
+}
+
+/* An answer to what was heard last that is right in all but perhaps one thing. */
+static void choose_answer(struct job *job)
+{
+    word_t source = chance(70) ? world.anon : world.served[below(2)];
+    const word_t words[] = {heard.epoch, answer(), heard.offset, source, PAGES(below(12))};
+
+    job->in[6] = world.served[heard.key % 2];
+    for (unsigned i = 0; i < 5; i++)
+        if (chance(97))
+            job->in[i] = words[i];
+    job->in[7] = tag_make(chance(70) ? SYS_CALL : SYS_REPLY_RECV, OP_served_answer, 5, 0);
 }
 
 /* A system call on an endpoint: call, send, recv, reply by number. */
@@ -345,13 +365,36 @@ static void choose_raw(struct job *job)
                  (chance(10) ? random_next(&dice) : 0);
 }
 
-static const char *choose_touch(struct job *job)
+/* An address that is mapped in the space, if one is found; not the stub or the jobs. */
+static word_t mapped_address(cap_t space)
+{
+    struct message m = {.words = {address()}};
+    word_t npages;
+
+    if (q_operation(space, OP_aspace_query, 1, &m) != ST_OK || m.words[0] < windows[0])
+        return address();
+    npages = m.words[1] / PAGE;
+    return m.words[0] + PAGES(below(npages < WINDOW_PAGES ? npages : WINDOW_PAGES)) +
+           8 * below(512);
+}
+
+/* Often the place that another actor touched: two that wait for one page. */
+static word_t touched_address(cap_t space)
+{
+    static word_t last;
+
+    if (!chance(30))
+        last = chance(65) ? mapped_address(space) : address();
+    return last;
+}
+
+static const char *choose_touch(struct job *job, cap_t space)
 {
     static const char *const labels[] = {stub_load,  stub_load, stub_store,
                                          stub_store, stub_amo,  stub_jump};
     const char *label = PICK(labels);
 
-    job->address = address();
+    job->address = touched_address(space);
     job->value = chance(50) ? 0 : 0x9002900290029002; /* breakpoints, in case it is executed */
     if (label == stub_store || label == stub_amo)
         job->address &= ~7ul;
@@ -393,32 +436,47 @@ static unsigned what_follows(const struct job *job)
     }
 }
 
-void choose_job(struct job *job, unsigned *operation)
+void choose_job(struct job *job, cap_t space, unsigned *operation)
 {
     unsigned likely = job->finished ? what_follows(job) : NO_OPERATION;
-    word_t what = likely != NO_OPERATION && chance(50) ? 100 : below(100);
+    word_t what = likely != NO_OPERATION && chance(75) ? 100 : below(100);
 
     job->finished = 0;
     *operation = NO_OPERATION;
-    if (what < 14) {
-        job->action = stub_place(choose_touch(job));
+    if (listeners > 0 && what != 100 && chance(50)) {
+        listeners--;
+        what = 98;
+    }
+    if (what < 26) {
+        job->action = stub_place(choose_touch(job, space));
         return;
     }
     job->action = stub_place(stub_call);
     for (unsigned i = 0; i < 6; i++)
         job->in[i] = interesting();
     fill_buffer(job);
-    if (what < 20) {
+    if (what < 32) {
         choose_raw(job);
         return;
     }
     *operation = what == 100 ? likely : below(noperations);
-    if (what >= 98 && what < 100) /* few threads are at rest */
+    if (what == 98)
+        *operation = index_of("endpoint", "recv");
+    if (what == 99) /* few threads are at rest */
         *operation = index_of("thread", chance(50) ? "write_float" : "write_registers");
     if (operations[*operation].is_call)
         choose_call(job, *operation);
     else
         choose_operation(job, *operation);
+    if (what == 99 && chance(80))
+        job->in[6] = world.threads[below(NACTORS)];
+    if (what == 100 && is(operations[likely].name, "answer") && chance(75))
+        choose_answer(job);
+}
+
+void choose_listeners(void)
+{
+    listeners = 4;
 }
 
 void choose_remember(const struct job *job)
@@ -430,5 +488,6 @@ void choose_remember(const struct job *job)
     if (tag_kind(tag) == MSG_EVENT && tag_label(tag) == MAPPING_resolve_fault) {
         heard.offset = job->out[0];
         heard.epoch = job->out[5];
+        heard.key = job->out[6];
     }
 }

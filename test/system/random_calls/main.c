@@ -31,7 +31,7 @@ static struct rt_thread dog;
 static cap_t bell, leash;
 static bool dog_sleeps = true;
 static bool heard_early; /* the answer that set an actor going brought the end of its job too */
-static unsigned long waited, faulted, deaths, orphans;
+static unsigned long waited, faulted, deaths, orphans, answered;
 
 /* ---------------------------------------------------------------------------------- the watchdog */
 
@@ -100,7 +100,7 @@ static struct actor *free_actor(void)
         if (state_of(a) == THREAD_STOPPED)
             return a;
     }
-    if (state != THREAD_CALLING && chance(70))
+    if (state != THREAD_CALLING && chance(85))
         return NULL;
     return q_thread_stop(a->thread).status == ST_OK ? a : NULL;
 }
@@ -126,12 +126,16 @@ static void note_result(struct actor *a)
         status = ST_OK; /* it was done, and nothing was there to receive */
     coverage_note(operation, status);
     orphans += status == ST_OK && is_operation(operation, "bank", "destroy");
+    answered += status == ST_OK && is_operation(operation, "served", "answer") &&
+                a->job->out[tag_kind(a->job->in[7]) == SYS_REPLY_RECV ? 12 : 0] != 0;
 }
 
 /* The actor waits; if for messages, then its reply was done. */
 static void note_waiting(struct actor *a, word_t state)
 {
     waited++;
+    if (state == THREAD_FAULTING)
+        choose_listeners();
     if (state == THREAD_RECEIVING && a->operation != NO_OPERATION &&
         is_operation(a->operation, "endpoint", "reply"))
         coverage_note(a->operation, ST_OK);
@@ -208,7 +212,7 @@ static bool one_call(void)
 
     if (!a)
         return false;
-    choose_job(a->job, &a->operation);
+    choose_job(a->job, world.spaces[(a - world.actors) % NSPACES], &a->operation);
     heard_early = false;
     if (!begin(a))
         return false;
@@ -249,13 +253,14 @@ static bool may_never_succeed(const struct operation *op)
     return false;
 }
 
-static void report(void)
+static void report(unsigned made)
 {
     unsigned all, pairs = coverage_pairs(&all), missing = 0;
 
     note("%u of %u pairs (operation, status) of the definitions seen", pairs, all);
     note("%lu calls had to wait, %lu jobs ended in a fault, %lu actors and %lu banks died", waited,
          faulted, deaths, orphans);
+    note("%lu answers of pagers were taken", answered);
     for (unsigned i = 0; i < noperations; i++) {
         if (coverage_succeeded(i) || may_never_succeed(&operations[i]))
             continue;
@@ -266,6 +271,7 @@ static void report(void)
     ok(pairs * 2 > all, "random calls: more than half of all outcomes were seen");
     ok(deaths > 0 && orphans > 0, "random calls: threads and banks died while others used them");
     ok(waited > 0 && faulted > 0, "random calls: calls waited, and touches faulted");
+    ok(answered > made / 400, "random calls: pagers supplied pages");
 }
 
 int main(int argc, char **argv)
@@ -285,7 +291,7 @@ int main(int argc, char **argv)
     ok(must(q_debug_check(kit.debug), "check") == CONFIG_DEBUG,
        "random calls: %u, and the invariants held all the time", made);
     same(pages_used(), before, "random calls: when all worlds have ended every page is back");
-    report();
+    report(made);
     watch_end();
     world_forget();
     return tap_end();

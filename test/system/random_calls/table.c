@@ -50,8 +50,8 @@ enum {
 
 const struct operation operations[] = {
 #define OP(object, number, name, rights, nargs, args, text) \
-    {#object, #name, TYPE_OF_##object, number, false, args},
-#define SYS(object, number, name, text) {#object, #name, TYPE_OF_##object, number, true, ARGS0},
+    {#object, #name, TYPE_OF_##object, number, false, nargs, args},
+#define SYS(object, number, name, text) {#object, #name, TYPE_OF_##object, number, true, 0, ARGS0},
 #define ERR(object, op, status, text)
 #include "lib/abi/all.def"
 #undef OP

@@ -18,8 +18,9 @@ struct operation {
     const char *object, *name;
     unsigned type; /* OBJ_*, or TYPE_* */
     unsigned number;
-    bool is_call; /* a system call on an endpoint (SYS), not an operation of an object */
-    unsigned nargs;
+    bool is_call;   /* a system call on an endpoint (SYS), not an operation of an object */
+    unsigned needs; /* words at least */
+    unsigned nargs; /* of those that have a name, or may follow */
     const char *args[MAX_ARGS];
 };
 

@@ -94,6 +94,7 @@ static void make_memory(void)
                            op == MAPPING_on_protect
                        ? 1ul << op
                        : 0;
+    world.anon = next_slot;
     give(anon, RIGHTS_ALL);
     for (unsigned i = 0; i < 2; i++) {
         cap_t endpoint = make_in(world.bank, OBJ_endpoint, 0, 0);
@@ -101,15 +102,16 @@ static void make_memory(void)
         served[i] = make_in(i ? world.banks[0] : world.bank, OBJ_served, PAGES(20) - 100 * i, i);
         must(q_served_declare_all(served[i], &d), "declare");
         must(q_served_attach(served[i], endpoint), "attach");
-        must(q_thread_bind(world.actors[i].thread, endpoint), "bind");
-        if (i == 0)
-            must(q_thread_bind(world.actors[2].thread, endpoint), "bind");
-        must(q_aspace_map(world.spaces[i], windows[1], PAGES(8), served[i], PAGES(2),
-                          MAP_READ | MAP_WRITE),
-             "map");
+        for (unsigned k = 0; k < 2; k++) /* one in each space */
+            must(q_thread_bind(world.actors[2 * i + k].thread, endpoint), "bind");
+        for (unsigned k = 0; k < NSPACES; k++)
+            must(q_aspace_map(world.spaces[k], windows[1] + PAGES(k == i ? 0 : 12), PAGES(11),
+                              served[i], PAGES(2 + k), MAP_READ | MAP_WRITE),
+                 "map");
         must(q_aspace_map(world.spaces[i], windows[0], PAGES(6), anon, PAGES(i),
                           MAP_READ | MAP_WRITE),
              "map");
+        world.served[i] = next_slot;
         give(served[i], RIGHTS_ALL);
         give(endpoint, RIGHTS_ALL);
         give(served[i], MEMORY_READ | MEMORY_WRITE);
@@ -155,6 +157,7 @@ void world_make(bool tight)
     for (unsigned i = 0; i < NSPACES; i++)
         give(world.spaces[i], RIGHTS_ALL);
     for (unsigned i = 0; i < NACTORS; i++) {
+        world.threads[i] = next_slot;
         give(world.actors[i].thread, RIGHTS_ALL);
         give(world.actors[i].sched, RIGHTS_ALL);
     }

@@ -41,6 +41,8 @@ struct actor {
 struct world {
     cap_t bank, banks[2], cspace, spaces[NSPACES];
     struct actor actors[NACTORS];
+    /* slots of the pool that held them at first; served by key */
+    word_t threads[NACTORS], served[2], anon;
 };
 extern struct world world;
 
