@@ -282,6 +282,7 @@ int main(int argc, char **argv)
     kit_begin();
     note("%u random calls, SEED=%lu", calls, env_seed());
     dice.state = env_seed();
+    coverage_begin();
     world_prepare();
     watch_begin();
     one_world(20); /* every page that this program needs is there now */

@@ -77,6 +77,11 @@ static const struct {
 
 static uint32_t seen[NOPERATIONS][STATUS_LIMIT];
 
+void coverage_begin(void)
+{
+    memset(seen, 0, sizeof seen);
+}
+
 void coverage_note(unsigned operation, status_t status)
 {
     if (status < STATUS_LIMIT)

@@ -27,6 +27,8 @@ struct operation {
 extern const struct operation operations[];
 extern const unsigned noperations;
 
+/* Nothing has been seen so far; all the memory of the tally is there from now on. */
+void coverage_begin(void);
 /* It was called, and that status came back. */
 void coverage_note(unsigned operation, status_t status);
 /* How many pairs (operation, status) that the definitions list have been seen; *all = how many there
