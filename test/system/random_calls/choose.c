@@ -18,6 +18,7 @@ static struct {
 } heard;
 static unsigned listeners;  /* of the next jobs so many may be to receive */
 static word_t saved_number; /* the last that an actor got from `save` */
+static word_t at_rest;      /* slot of the thread that was configured or stopped last */
 
 word_t below(word_t n)
 {
@@ -315,6 +316,8 @@ static void choose_operation(struct job *job, unsigned index)
     job->in[6] = chance(95) ? slot_of(op->type) : any_slot();
     for (unsigned i = 0; i < nwords; i++)
         set_word(job, i, argument(op, i, job->in));
+    if (op->type == OBJ_thread && op->number >= OP_thread_read_registers && chance(60))
+        job->in[6] = at_rest;
     if (is(op->name, "write_registers"))
         choose_registers(job);
     if (is(op->name, "answer"))
@@ -416,6 +419,16 @@ static bool has_saved(const struct job *job)
     return tag_kind(job->in[7]) == SYS_SAVE && job->out[7] == tag_make(MSG_REPLY, ST_OK, 1, 0);
 }
 
+/* A thread has been configured or stopped. */
+static bool has_settled(const struct job *job)
+{
+    uint32_t operation = tag_label(job->in[7]);
+
+    return pool_type(job->in[6]) == OBJ_thread &&
+           (operation == OP_thread_configure || operation == OP_thread_stop) &&
+           tag_kind(job->out[7]) == MSG_REPLY && tag_label(job->out[7]) == ST_OK;
+}
+
 /* Who was asked something mostly answers. */
 static unsigned what_follows(const struct job *job)
 {
@@ -434,6 +447,19 @@ static unsigned what_follows(const struct job *job)
     default:
         return NO_OPERATION;
     }
+}
+
+/* What needs much to be right at once is tried more often. */
+static unsigned seldom(void)
+{
+    static const char *const names[][2] = {{"thread", "write_float"},
+                                           {"thread", "write_float"},
+                                           {"thread", "write_registers"},
+                                           {"thread", "write_registers"},
+                                           {"memory", "snapshot"}};
+    unsigned i = (unsigned)below(sizeof names / sizeof *names);
+
+    return index_of(names[i][0], names[i][1]);
 }
 
 void choose_job(struct job *job, cap_t space, unsigned *operation)
@@ -460,10 +486,10 @@ void choose_job(struct job *job, cap_t space, unsigned *operation)
         return;
     }
     *operation = what == 100 ? likely : below(noperations);
-    if (what == 98)
+    if (what == 94)
         *operation = index_of("endpoint", "recv");
-    if (what == 99) /* few threads are at rest */
-        *operation = index_of("thread", chance(50) ? "write_float" : "write_registers");
+    if (what >= 95 && what < 100)
+        *operation = seldom();
     if (operations[*operation].is_call)
         choose_call(job, *operation);
     else
@@ -485,6 +511,8 @@ void choose_remember(const struct job *job)
 
     if (has_saved(job))
         saved_number = job->out[0];
+    if (has_settled(job))
+        at_rest = job->in[6];
     if (tag_kind(tag) == MSG_EVENT && tag_label(tag) == MAPPING_resolve_fault) {
         heard.offset = job->out[0];
         heard.epoch = job->out[5];
