@@ -452,11 +452,10 @@ static unsigned what_follows(const struct job *job)
 /* What needs much to be right at once is tried more often. */
 static unsigned seldom(void)
 {
-    static const char *const names[][2] = {{"thread", "write_float"},
-                                           {"thread", "write_float"},
-                                           {"thread", "write_registers"},
-                                           {"thread", "write_registers"},
-                                           {"memory", "snapshot"}};
+    static const char *const names[][2] = {
+        {"thread", "write_float"},     {"thread", "write_float"},   {"thread", "write_registers"},
+        {"thread", "write_registers"}, {"endpoint", "reply_saved"}, {"endpoint", "reply_saved"},
+        {"memory", "snapshot"}};
     unsigned i = (unsigned)below(sizeof names / sizeof *names);
 
     return index_of(names[i][0], names[i][1]);
@@ -486,9 +485,9 @@ void choose_job(struct job *job, cap_t space, unsigned *operation)
         return;
     }
     *operation = what == 100 ? likely : below(noperations);
-    if (what == 94)
+    if (what == 91)
         *operation = index_of("endpoint", "recv");
-    if (what >= 95 && what < 100)
+    if (what >= 92 && what < 100)
         *operation = seldom();
     if (operations[*operation].is_call)
         choose_call(job, *operation);
