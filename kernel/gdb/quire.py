@@ -220,6 +220,11 @@ class Kernel:
         at, kind = self.place(name, function)
         return gdb.Value(self.read(at, kind.sizeof), kind)
 
+    def private_of(self, region):
+        """The object with the private pages of a region, or None."""
+        number = int(region["node"]["owned"])
+        return self.objects().get(self.number(number)) if number else None
+
     # ---- Capabilities ------------------------------------------------------------------------
 
     def slot(self, address):
@@ -462,6 +467,9 @@ class Kernel:
         if place == "REGION_OBJECT":
             region = self.get("region", address - offset_of("region", "object"))
             return "region %#x of %s" % (int(region["start"]), self.name_at(int(region["aspace"])))
+        if place == "LINK_TARGET":
+            link = self.get("link", address - offset_of("link", "target"))
+            return "link of %s" % self.name_at(int(link["owner"]))
         for o in self.objects().values():
             if o.address <= address < o.address + o.size:
                 return "%s of %s" % (place.split("_", 1)[1].lower(), self.name(o))
@@ -661,6 +669,11 @@ def walk(k, what, vaddr):
         if int(r["start"]) <= address < int(r["end"]):
             page = int(r["first_page"]) + (address - int(r["start"]) >> PAGE_SHIFT)
             owner = k.objects()[k.slot_object(r["object"])]
+            private = k.private_of(r)
+            if private is not None:
+                own = address - int(k.memory(private)["private_base"]) >> PAGE_SHIFT
+                if page_state(k, private, own) != "missing":
+                    owner, page = private, own
             print("region %#x to %#x, %s, page %d of %s: %s" % (
                 int(r["start"]), int(r["end"]), k.permissions(int(r["flags"])), page,
                 k.name(owner), page_state(k, owner, page)))
@@ -686,7 +699,29 @@ def trace(k, count="32"):
             print("%d: %s" % (number, fmt.line(fmt.decode(raw)[0])))
 
 
+def link_at(k, memory, page):
+    """The link of a memory object that covers a page, or None."""
+    for node in k.tree(memory["links_out"]):
+        link = k.get("link", node - offset_of("link", "node"))
+        if 0 <= page - int(link["first"]) < int(link["npages"]):
+            return link
+    return None
+
+
 def page_state(k, o, page):
+    """What a memory object's index, and then its links, say of a page."""
+    state = index_state(k, o, page)
+    link = link_at(k, k.memory(o), page) if state == "missing" else None
+    if link is None:
+        return state
+    target = k.objects().get(k.slot_object(link["target"]))
+    if target is None:
+        return "lost"
+    to = int(link["to"]) + page - int(link["first"])
+    return "page %d of %s, %s" % (to, k.name(target), page_state(k, target, to))
+
+
+def index_state(k, o, page):
     """What a memory object's index says of a page."""
     index = k.memory(o)["index"]
     node, depth = int(index["root"]), int(index["depth"])
