@@ -485,9 +485,9 @@ void choose_job(struct job *job, cap_t space, unsigned *operation)
         return;
     }
     *operation = what == 100 ? likely : below(noperations);
-    if (what == 91)
+    if (what == 98)
         *operation = index_of("endpoint", "recv");
-    if (what >= 92 && what < 100)
+    else if (what >= 92 && what < 100)
         *operation = seldom();
     if (operations[*operation].is_call)
         choose_call(job, *operation);
