@@ -9,6 +9,7 @@
  */
 #include "kernel/object/memory.h"
 
+#include "arch/cpu.h"
 #include "arch/mmu.h"
 #include "arch/pte.h"
 #include "kernel/core/invoke.h"
@@ -329,26 +330,51 @@ status_t memory_info(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
-/* memory.release.  Rights: WRITE.  Lock: alone.  Cost: per resident page, as memory_unmap_frame. */
+#define RELEASE_PER_STEP 64u
+
+/* Pages from `at` on that have no index node and stand for nothing; or 0. */
+static u64 nothing_there(const struct memory *m, u64 at)
+{
+    const struct link *l = m->links_out ? link_next(m, at) : NULL;
+    u64 gap = memory_has_frames(m) ? radix_skip_gap(&m->index, at) - at : 0;
+
+    return l && l->first < at + gap ? MAX(l->first, at) - at : gap;
+}
+
+/*
+ * memory.release.  Rights: WRITE.  Lock: alone.  Cost: per resident page, as memory_unmap_frame.
+ * restartable: what has been given up is given up, and the caller's words name the rest.
+ */
 status_t memory_release(struct object *o, struct invocation *inv)
 {
     struct memory *m = memory_of(o);
     word_t offset = inv_word(inv, 0), length = inv_word(inv, 1);
-    u64 first = offset >> PAGE_SHIFT, before = m->resident;
+    u64 at = offset >> PAGE_SHIFT, count = inv_carried(inv), before = m->resident, end;
     status_t status = memory_check_range(m, offset, length, 0, &inv->detail);
 
     if (status != ST_OK)
         return status;
     if (!is_aligned(length, PAGE_SIZE))
         return inv_fail(inv, ST_BAD_ARG, 1);
-    status = m->ops->release_pages(m, slot_rights(inv->slot), first,
-                                   MIN(length >> PAGE_SHIFT, m->npages - first));
+    end = at + MIN(length >> PAGE_SHIFT, m->npages - at);
+    do {
+        u64 gap = nothing_there(m, at);
+        u64 n = gap ? MIN(gap, end - at) : MIN(RELEASE_PER_STEP, end - at);
+
+        status = m->ops->release_pages(m, slot_rights(inv->slot), at, n);
+        at += n;
+        if (status == ST_OK && at < end && cpu_interrupt_pending()) {
+            inv->thread->regs[10] = at << PAGE_SHIFT;
+            inv->thread->regs[11] = (end - at) << PAGE_SHIFT;
+            return inv_restart_with(inv, count + before - m->resident);
+        }
+    } while (status == ST_OK && at < end);
     if (status != ST_OK)
         return inv_fail(inv, status,
                         status == ST_DENIED     ? MEMORY_OWN
                         : status == ST_NO_SPACE ? bank_left(object_bank(o))
                                                 : 0);
-    inv_result(inv, before - m->resident);
+    inv_result(inv, count + before - m->resident);
     return ST_OK;
 }
 

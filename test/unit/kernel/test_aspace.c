@@ -1445,11 +1445,42 @@ static void what_is_left_half_done_is_finished_by_others(void **state)
     aspace_ops.check(&a->object);
 }
 
+static void long_release_when_it_is_interrupted_is_a_release(void **state)
+{
+    struct aspace *a = long_mapping();
+    struct memory *m = memory_of(object_at(SLOT_MEMORY));
+    word_t words[] = {100 << PAGE_SHIFT, 2000 << PAGE_SHIFT};
+    u64 before = m->resident;
+    unsigned steps = 0;
+
+    (void)state;
+    interrupted = true;
+    for (;;) {
+        assert_int_equal(fake_invoke(&m->object, OP_memory_release, &inv, words, 2), ST_OK);
+        if (!inv.restart)
+            break;
+        steps++;
+        words[0] = inv.thread->regs[10]; /* as the ecall finds them */
+        words[1] = inv.thread->regs[11];
+        assert_int_equal(words[0] + words[1], 2100 << PAGE_SHIFT);
+        memory_check(m);
+        aspace_ops.check(&a->object);
+    }
+    interrupted = false;
+    assert_true(steps >= 2000 / 64 - 1);
+    assert_int_equal(inv.results[0], 2000 / 3); /* every third page was there */
+    assert_int_equal(m->resident, before - 2000 / 3);
+    assert_int_equal(valid_ptes(a, 100, 2000, 0), 0);
+    assert_true(valid_ptes(a, 2100, 900, 0) == 300 && valid_ptes(a, 0, 100, 0) == 34);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(long_unmap_when_it_is_interrupted_is_an_unmap, begin, end),
         cmocka_unit_test_setup_teardown(long_protect_when_it_is_interrupted_is_a_protect, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(long_release_when_it_is_interrupted_is_a_release, begin,
                                         end),
         cmocka_unit_test_setup_teardown(what_is_left_half_done_is_finished_by_others, begin, end),
         TEST(refused_maps_tell_why_and_change_nothing),
