@@ -245,7 +245,7 @@ static status_t store_copy(const struct fault_place *place, const struct access 
                            const struct found *f)
 {
     status_t status;
-    u64 *slot = link_copy_page(f, &status);
+    u64 *slot = link_copy_page(f, place->pte, &status);
 
     if (!slot)
         return status;

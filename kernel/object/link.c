@@ -346,7 +346,7 @@ static bool is_missed(const struct memory *m, u64 index, const struct found *f)
     return false;
 }
 
-u64 *link_copy_page(const struct found *f, status_t *status)
+u64 *link_copy_page(const struct found *f, u64 *pte, status_t *status)
 {
     struct memory *m = f->copier;
     struct bank *bank = object_bank(&m->object);
@@ -370,7 +370,10 @@ u64 *link_copy_page(const struct found *f, status_t *status)
         return NULL;
     }
     page_copy(frame_kva(copy), page);
-    view_clear(m, f->copier_index, paddr_from_kva(page));
+    if (m->private_of)
+        aspace_clear_pte(pte);
+    else
+        view_clear(m, f->copier_index, paddr_from_kva(page));
     memory_install(m, to, f->copier_index, copy);
     return to;
 }

@@ -112,9 +112,10 @@ void link_for_each_slot(const struct memory *m, u64 first, u64 count, radix_visi
  * The owner of a copy link gets a page of its own in place of what link_follow found (resident, or
  * memory without frames that can be read): a copy, or the frame itself where it would be nobody
  * else's any more.  NULL: the bank of the owner has no room, or the page cannot be read; *status says
- * which.  Returns the slot.  Lock: shared.
+ * which.  Returns the slot.  `pte`: the entry that the caller is about to make and flush, where the only
+ * one of a private page is.  Lock: shared.
  */
-u64 *link_copy_page(const struct found *f, status_t *status);
+u64 *link_copy_page(const struct found *f, u64 *pte, status_t *status);
 
 /*
  * A hidden parent for `m`, whose pages and links it takes over; `m` stands for it by a copy link.  All

@@ -64,6 +64,8 @@ static status_t ask_info(struct pager_object *o, word_t offset, word_t length, b
         status = ops->get_mapping_info_with(o, offset, length, is_shared, &info);
     else if (ops->get_mapping_info)
         status = ops->get_mapping_info(o, offset, length, &info);
+    if (!ops->get_mapping_info_with && !is_shared && (info.permissions & MAP_READ))
+        info.permissions |= MAP_WRITE; /* to pages of the mapping's own */
     *permissions = info.permissions;
     return status;
 }

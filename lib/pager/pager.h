@@ -148,7 +148,8 @@ struct pager_ops {
      * shared or private as the mapper likes. */
     status_t (*get_mapping_info)(struct pager_object *o, word_t offset, word_t length,
                                  struct mapping_info *info);
-    /* The same, told what the mapper wants.  Default: asks get_mapping_info.  Asked for the whole
+    /* The same, told what the mapper wants.  Default: asks get_mapping_info, and lets who may read write
+     * privately, to pages of the mapping's own.  Asked for the whole
      * object by pager_declare; where `ask` is set, also for the range of each mapping before it is
      * made, within what was declared, while its client waits; so the pager's own thread cannot map
      * such an object. */

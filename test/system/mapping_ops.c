@@ -342,6 +342,11 @@ static void test_get_mapping_info_with(void)
            map(at, PAGE, own->object.cap, 0, MAP_READ).status == ST_OK && load(at) == 0,
        "get_mapping_info served: the default of lib/pager is to read");
     kit_unmap(at, PAGE);
+    ok(map(at, PAGE, own->object.cap, 0, RW | MAP_PRIVATE).status == ST_OK &&
+           touch(PROBE_STORE, at + 8)->status == ST_OK && load(at) == 0 &&
+           page_read(own->object.cap, 0).mappings == 0,
+       "get_mapping_info_with served: and to write privately, which the pager's pages do not see");
+    kit_unmap(at, PAGE);
     own_end(w);
 }
 

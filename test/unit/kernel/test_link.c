@@ -204,7 +204,7 @@ static status_t store(struct memory *m, u64 page, u64 value)
     slot = f.slot;
     if (f.resident && f.copier) {
         assert_ptr_equal(f.copier, m);
-        slot = link_copy_page(&f, &status);
+        slot = link_copy_page(&f, NULL, &status);
         if (!slot)
             return status;
     } else if (!f.resident) { /* zeros, for whoever would copy */
