@@ -17,7 +17,6 @@
 #include "arch/kmap.h"
 #include "arch/mmu.h"
 #include "arch/sbi.h"
-#include "arch/timer.h"
 #include "kernel/core/console.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/panic.h"
@@ -334,9 +333,9 @@ static bool has_argument(const char *word)
 static void stage_hart(void)
 {
     mmu_init(!has_argument("asid=off"));
-    timer_init(&boot_hart, boot.machine.timebase_hz);
+    clock_init(&boot_hart, boot.machine.timebase_hz);
     boot_stage("hart: %u address space identifiers, tick of %u ms by %s", mmu_asid_limit() - 1,
-               TIMER_TICK_MS, boot_hart.has_sstc ? "stimecmp" : "firmware");
+               TICK_MS, boot_hart.has_sstc ? "stimecmp" : "firmware");
 }
 
 void boot_run(u64 hart_id, u64 fdt, struct first_boot *first)

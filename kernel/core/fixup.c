@@ -20,6 +20,7 @@ static bool is_failed_access(status_t status, unsigned access)
     case ST_ILLEGAL:
     case ST_BREAKPOINT:
     case ST_BAD_CALL:
+    case ST_BUDGET:
         return false;
     case ST_MISALIGNED:
     case ST_ACCESS_FAULT:

@@ -10,6 +10,7 @@
 #define KERNEL_CORE_HART_H
 
 #include "arch/cpu.h"
+#include "kernel/core/clock.h"
 #include "lib/base/types.h"
 
 struct thread;
@@ -28,6 +29,9 @@ struct hart {
     u32 index;             /* [I] dense, from 0 */
     u32 plic_context;      /* [I] */
     bool has_sstc;         /* [I] stimecmp is used */
+    bool wait_has_end;     /* [h] this system call, if it waits, does so until ... */
+    u64 wait_end;          /* [h] ... then, or not at all (0) */
+    struct clock clock;
     struct thread *fpu_owner; /* [h] whose floating-point registers the hart holds, or NULL */
 };
 

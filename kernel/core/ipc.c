@@ -19,17 +19,20 @@
 #include "arch/csr.h"
 #include "kernel/core/fixup.h"
 #include "kernel/core/hart.h"
+#include "kernel/core/help.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/klock.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/report.h"
 #include "kernel/core/saved.h"
 #include "kernel/core/schedule.h"
+#include "kernel/core/timeout.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/transfer.h"
 #include "kernel/core/trap.h"
 #include "kernel/object/cspace.h"
 #include "kernel/object/notification.h"
+#include "kernel/object/sched.h"
 #include "kernel/object/served.h"
 
 /* What the path of every reply shares with that of the rare reply to a caller put aside: the compiler
@@ -274,10 +277,12 @@ static void deliver_object(struct endpoint *e, struct served *s, struct thread *
     to->regs[REG_TAKEN] = to->taken;
     if (!queue_is_empty(&s->queue))
         queue_push(&e->senders, &s->node, QNODE_SERVED);
-    if (waiter)
+    if (waiter) {
+        sched_unpledge(waiter);
         sched_lend(waiter, to);
-    else
+    } else {
         schedule_ready(to);
+    }
 }
 
 /* Give the first thing that waits at `e` to `to`.  Cost: a step for each sender that fails. */
@@ -330,62 +335,12 @@ static bool deliver_pending_bits(struct thread *t)
 
 /* --------------------------------------------------------------------------------- those who wait */
 
-static bool can_help(const struct thread *t)
-{
-    return t->sched && !t->lendee;
-}
-
-/* Lock: any. */
-struct thread *ipc_helper(const struct endpoint *e)
-{
-    for (struct qnode *n = queue_first(&e->senders); n; n = queue_next(n)) {
-        struct served *s;
-
-        if (n->kind == QNODE_SENDER) {
-            if (can_help(thread_of_wait(n)) && thread_of_wait(n)->send_kind != MSG_SEND)
-                return thread_of_wait(n);
-            continue;
-        }
-        s = container_of(n, struct served, node);
-        for (struct qnode *k = queue_first(&s->queue); k; k = queue_next(k)) {
-            if (k->kind == QNODE_TICKET && can_help(thread_of_wait(k)))
-                return thread_of_wait(k);
-        }
-    }
-    return saved_helper(e);
-}
-
-/* E3: somebody came to wait at `e`, or has a context again. */
-static void help_stranded(struct endpoint *e)
-{
-    while (!queue_is_empty(&e->stranded)) {
-        struct thread *helper = ipc_helper(e);
-
-        if (!helper)
-            return;
-        sched_lend(helper, thread_of_wait(queue_first(&e->stranded)));
-    }
-}
-
-/* Lock: any. */
-void ipc_context_back(struct thread *t)
-{
-    struct endpoint *e = NULL;
-
-    if (t->wait.kind == QNODE_SENDER || t->ticket.saved)
-        e = t->sends_to;
-    else if (t->wait.kind == QNODE_TICKET)
-        e = slot_object(&served_of(t->ticket.object)->server);
-    if (e)
-        help_stranded(e);
-}
-
 static void wait_to_send(struct endpoint *e, struct thread *t)
 {
     schedule_block(t, THREAD_SENDING);
     t->sends_to = e;
     queue_push(&e->senders, &t->wait, QNODE_SENDER);
-    help_stranded(e);
+    help_by(t);
 }
 
 /* Lock: any. */
@@ -412,7 +367,7 @@ void ipc_object_has_news(struct served *s)
     /* Nothing but this object can be on the queue while receivers wait (E1), so nothing fails. */
     while (!queue_is_empty(&e->senders) && (to = ipc_take_receiver(e)) != NULL)
         deliver_first(e, to);
-    help_stranded(e);
+    help_endpoint(e);
 }
 
 /* Lock: any.  `t` is READY. */
@@ -447,10 +402,13 @@ static __attribute__((noinline)) void tell_handler(struct thread *t, status_t st
     }
     t->send_badge = t->handler.badge;
     to = ipc_take_receiver(e);
-    if (to)
-        deliver_thread(t, to);
-    else
+    if (!to) {
         wait_to_send(e, t);
+        return;
+    }
+    deliver_thread(t, to);
+    if (to->sched && to->sched->ring == RING_HELD)
+        schedule_rescue(to->sched);
 }
 
 static __attribute__((noinline, cold)) void raise_in_range(struct thread *t, status_t status,
@@ -472,6 +430,7 @@ void exception_raise(struct thread *t, status_t status, unsigned access, u64 add
 /* Lock: any.  What it lent stays lent: sched_detach or schedule_ready see to that. */
 void ipc_cancel(struct thread *t)
 {
+    timeout_cancel(t);
     switch (t->state) {
     case THREAD_SENDING:
         queue_remove(&t->sends_to->senders, &t->wait);
@@ -494,11 +453,26 @@ void ipc_cancel(struct thread *t)
         t->waits_for = NULL;
         break;
     case THREAD_FAULTING:
-        served_cancel_wait(t);
+        served_cancel_wait(t); /* where the next waiter may help, in its place */
+        sched_unpledge(t);
         break;
     default:
         break;
     }
+}
+
+/* Lock: any.  As if whoever it waits for had never heard of it: a server that has the call finds its
+ * caller gone. */
+void ipc_timed_out(struct thread *t)
+{
+    bool received = t->state == THREAD_RECEIVING;
+
+    ipc_cancel(t);
+    t->ticket.delivered = 0; /* a question, if it was one */
+    reply_status(t, ST_TIMEOUT, 0);
+    if (received)
+        t->regs[REG_TAKEN] = t->taken;
+    schedule_ready(t);
 }
 
 /* Lock: alone. */
@@ -649,8 +623,15 @@ static void ipc_recv(struct thread *t, word_t tag)
     if (t->caller)
         ipc_drop_caller(t, ST_ABANDONED);
     t->caller_left = 0;
+    if (queue_is_empty(&e->senders)) {
+        if (!deliver_pending_bits(t))
+            wait_to_receive(e, t, tag);
+        return;
+    }
     if (!deliver_pending_bits(t) && !deliver_first(e, t))
         wait_to_receive(e, t, tag);
+    if (!queue_is_empty(&e->senders)) /* E3 */
+        help_chain(t);
 }
 
 /* Check the reply and find its capabilities.  OK: `caps` is full, or the caller's slots are not free
@@ -817,9 +798,31 @@ static void call_or_send(struct thread *t, word_t tag)
         ipc_send(t, slot, tag);
 }
 
-/* What is not worth a branch of its own on the way of the others. */
-static __attribute__((noinline, cold)) void rare_call(struct thread *t, word_t tag)
+/* A system call with an end.  True: go on as without one, then set_end.  A call that could not wait for
+ * its reply is not sent. */
+static bool begin_timed(struct thread *t, word_t tag)
 {
+    u64 when = timeout_moment(t, tag);
+
+    if (!when && tag_kind(tag) == SYS_CALL) {
+        struct slot *slot = invoked_slot(t);
+
+        if (slot && slot_type(slot) == OBJ_endpoint) {
+            if (may_send(t, slot, tag))
+                reply_status(t, ST_TIMEOUT, 0);
+            return false;
+        }
+    }
+    this_hart()->wait_has_end = true;
+    this_hart()->wait_end = when;
+    return true;
+}
+
+/* What is not worth a branch of its own on the way of the others.  True: go on as without an end. */
+static __attribute__((noinline, cold)) bool rare_call(struct thread *t, word_t tag)
+{
+    if (tag_kind(tag) <= SYS_REPLY_RECV)
+        return begin_timed(t, tag);
     if (tag_kind(tag) == SYS_SAVE) {
         ipc_save(t);
     } else if (tag_kind(tag) == SYS_REPLY_SAVED) {
@@ -828,7 +831,23 @@ static __attribute__((noinline, cold)) void rare_call(struct thread *t, word_t t
         t->regs[0] -= 4; /* the handler sees the ecall */
         exception_raise(t, ST_BAD_CALL, CAUSE_USER_ECALL, tag);
     }
+    return false;
 }
+
+/* If `t` waits now, it does so until the moment that begin_timed found. */
+static __attribute__((noinline, cold)) void set_end(struct hart *h, struct thread *t)
+{
+    h->wait_has_end = false;
+    if (h->thread != t || t->state < THREAD_SENDING)
+        return;
+    if (h->wait_end)
+        timeout_arm(t, h->wait_end);
+    else
+        ipc_timed_out(t);
+}
+_Static_assert(THREAD_NEW < THREAD_SENDING && THREAD_STOPPED < THREAD_SENDING &&
+                   THREAD_READY < THREAD_SENDING && THREAD_FAULTING > THREAD_SENDING,
+               "who waits");
 
 /* An ecall from user mode; pc is behind it already, t0-t4 are zero.  From entry.S, on the empty
  * stack of the hart.  The lock is taken alone, since a message may carry capabilities and an
@@ -841,7 +860,8 @@ struct thread *syscall_enter(struct thread *t)
 
     kernel_enter_alone();
     called = trace_call_begins(t);
-    switch (tag_kind(tag)) {
+again:
+    switch (tag & (TAG_KIND_MASK | SYS_TIMEOUT | SYS_DEADLINE)) {
     case SYS_CALL:
     case SYS_SEND:
         call_or_send(t, tag);
@@ -858,9 +878,13 @@ struct thread *syscall_enter(struct thread *t)
         schedule_yield();
         break;
     default:
-        rare_call(t, tag);
-        break;
+        if (!rare_call(t, tag))
+            break;
+        tag &= ~(word_t)(SYS_TIMEOUT | SYS_DEADLINE);
+        goto again;
     }
+    if (this_hart()->wait_has_end)
+        set_end(this_hart(), t);
     trace_call_ends(t, called);
     next = schedule_next();
     kernel_leave();

@@ -48,12 +48,8 @@ MUST_CHECK bool ipc_fail_sender(struct endpoint *e);
 /* The same for one whose call was received there and put aside (saved.h).  True: nobody is left. */
 MUST_CHECK bool ipc_fail_saved(struct endpoint *e);
 
-/* The first who waits at the endpoint, or is put aside there, with a context that it can lend to a stranded thread; NULL.
- * Cost: the queue's length, in the worst case. */
-struct thread *ipc_helper(const struct endpoint *e);
-
-/* `t`, which is on a queue, has its context at hand again: it may help somebody else (E3). */
-void ipc_context_back(struct thread *t);
+/* The time of `t`, which waits, is over: out of whatever it waits for, and it hears TIMEOUT. */
+void ipc_timed_out(struct thread *t);
 
 /* The caller of `t`, if there is one, hears `status`; what it lent goes back.  `t` is not READY. */
 void ipc_drop_caller(struct thread *t, status_t status);

@@ -98,17 +98,3 @@ status_t transfer_message(struct thread *from, struct thread *to, unsigned kind,
     transfer_put_message(from, to, kind, badge);
     return ST_OK;
 }
-
-/* What can be said about a message before there is a receiver. */
-status_t transfer_check_tag(word_t tag, word_t *detail)
-{
-    if (tag_nwords(tag) > MESSAGE_WORDS) {
-        *detail = MESSAGE_WORDS;
-        return ST_BAD_LENGTH;
-    }
-    if (tag_ncaps(tag) > MESSAGE_CAPS) {
-        *detail = tag_ncaps(tag);
-        return ST_BAD_ARG;
-    }
-    return ST_OK;
-}

@@ -21,7 +21,18 @@ struct transfer_caps {
 };
 
 /* What can be said about a message before there is a receiver: BAD_LENGTH, BAD_ARG. */
-status_t transfer_check_tag(word_t tag, word_t *detail);
+static inline status_t transfer_check_tag(word_t tag, word_t *detail)
+{
+    if (tag_nwords(tag) > MESSAGE_WORDS) {
+        *detail = MESSAGE_WORDS;
+        return ST_BAD_LENGTH;
+    }
+    if (tag_ncaps(tag) > MESSAGE_CAPS) {
+        *detail = tag_ncaps(tag);
+        return ST_BAD_ARG;
+    }
+    return ST_OK;
+}
 
 /* Where the `m->n` capabilities are: BAD_CAP, *detail = place, if the sender has none there. */
 status_t transfer_find_sources(const struct thread *from, struct transfer_caps *m, word_t *detail);

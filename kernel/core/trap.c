@@ -9,7 +9,7 @@
 
 #include "arch/cpu.h"
 #include "arch/csr.h"
-#include "arch/timer.h"
+#include "kernel/core/clock.h"
 #include "kernel/core/fault.h"
 #include "kernel/core/fpu.h"
 #include "kernel/core/ipc.h"
@@ -26,12 +26,9 @@ void interrupts_serve(void)
 
     assert(klock_held_alone());
     if (pending & SIE_SOFTWARE)
-        csr_clear(sip, SIE_SOFTWARE); /* nobody sends one while one hart runs */
-    if (pending & SIE_TIMER) {
-        timer_next(this_hart()); /* which also ends the interrupt */
-        schedule_tick();
+        csr_clear(sip, SIE_SOFTWARE);               /* nobody sends one while one hart runs */
+    if ((pending & SIE_TIMER) && clock_interrupt()) /* which also ends the interrupt */
         object_reap_some();
-    }
     if (pending & SIE_EXTERNAL) {
         unsigned line;
 

@@ -646,7 +646,7 @@ def queue(k):
         first = at = int(ready["first"][priority])
         while at and len(rows) < LIMIT:
             s = k.get("sched", at)
-            rows.append([priority, k.name_at(at), k.name_at(int(s["thread"])),
+            rows.append([priority - 1 if priority else "held", k.name_at(at), k.name_at(int(s["thread"])),
                          k.name_at(int(s["home"])), int(s["ticks"])])
             at = int(s["next"])
             if at == first:

@@ -175,6 +175,7 @@ static status_t debug_check(struct object *o, struct invocation *inv)
     if (CONFIG_DEBUG) {
         frame_check();
         schedule_check();
+        clock_check();
         check_objects(o);
         check_frames(&object_bank(o)->object.origin);
     }

@@ -8,6 +8,7 @@
  */
 #include "kernel/object/endpoint.h"
 
+#include "kernel/core/help.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
@@ -28,7 +29,9 @@ void endpoint_bind(struct endpoint *e, struct slot *capability, struct thread *t
     slot_derive(&t->endpoint, capability, PLACE_THREAD_ENDPOINT, slot_rights(capability),
                 capability->badge);
     e->bound++;
+    e->bound_sum += slot_number(t);
     e->deserted = false;
+    help_endpoint(e);
 }
 
 /*
@@ -71,7 +74,9 @@ bool endpoint_unbind(struct thread *t)
     }
     schedule_forget_stranded(t); /* after the sweep, which may take a context from it */
     e->bound--;
+    e->bound_sum -= slot_number(t);
     slot_delete(&t->endpoint);
+    help_endpoint(e);
     return true;
 }
 
@@ -105,9 +110,10 @@ static void endpoint_check(const struct object *o)
 {
     const struct endpoint *e = container_of(o, struct endpoint, object);
     u64 bound = 0;
+    u32 sum = 0;
 
     assert(queue_is_empty(&e->senders) || queue_is_empty(&e->receivers)); /* E1 */
-    assert(queue_is_empty(&e->stranded) || !ipc_helper(e));               /* E3 */
+    help_check(e);                                                        /* E3 */
     for (const struct qnode *n = queue_first(&e->senders); n; n = queue_next(n))
         assert(n->kind == QNODE_SENDER || n->kind == QNODE_SERVED);
     for (const struct qnode *n = queue_first(&e->receivers); n; n = queue_next(n))
@@ -115,9 +121,12 @@ static void endpoint_check(const struct object *o)
     for (const struct qnode *n = queue_first(&e->stranded); n; n = queue_next(n))
         assert(n->kind == QNODE_STRANDED);
     for (const struct slot *s = &o->origin; s; s = slot_walk_next(&o->origin, s))
-        bound += slot_place(s) == PLACE_THREAD_ENDPOINT;
-    assert(bound == e->bound); /* E2 */
-    saved_check(e);            /* E5 */
+        if (slot_place(s) == PLACE_THREAD_ENDPOINT) {
+            bound++;
+            sum += slot_number(container_of(s, struct thread, endpoint));
+        }
+    assert(bound == e->bound && sum == e->bound_sum); /* E2 */
+    saved_check(e);                                   /* E5 */
     for (const struct qnode *n = queue_first(&e->attached); n; n = queue_next(n))
         assert(n->kind == QNODE_ATTACHED &&
                slot_object(&container_of(n, struct served, attached)->server) == e); /* E4 */

@@ -14,10 +14,12 @@
 #include "kernel/object/object.h"
 #include "kernel/object/queue.h"
 
-/* E1 senders or receivers is empty.   E2 bound == threads whose THREAD_ENDPOINT slot names this.
- * E3 stranded is empty, or nobody on senders has a context to lend.   E4 attached are the objects whose
- * SERVED_SERVER slot names this.   E5 `saved` holds the threads that are saved with sends_to == this;
- * it is empty unless bound > 0. */
+/* E1 senders or receivers is empty.   E2 bound == threads whose THREAD_ENDPOINT slot names this;
+ * bound_sum == the sum of their slot numbers, so that of one thread it is the thread.   E3 if one thread
+ * is bound, what animates it (at the end of the chain of loans that it began) is as good as the best
+ * context at hand of those on senders; else stranded is empty, or nobody there has one.   E4 attached are
+ * the objects whose SERVED_SERVER slot names this.   E5 `saved` holds the threads that are saved with
+ * sends_to == this; it is empty unless bound > 0. */
 struct endpoint {
     struct object object;
     struct queue senders;
@@ -26,6 +28,7 @@ struct endpoint {
     struct queue attached; /* served objects */
     u32 saved;             /* root of the tree of callers put aside, by number (saved.h) */
     u32 bound;
+    u32 bound_sum;
     u64 saved_count; /* numbers given */
     u32 sweep; /* counts the times that everybody who waits is told that nobody will hear him */
     bool

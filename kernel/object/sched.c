@@ -5,6 +5,7 @@
  */
 #include "kernel/object/sched.h"
 
+#include "kernel/core/budget.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/panic.h"
 #include "kernel/core/schedule.h"
@@ -27,6 +28,8 @@ static status_t sched_set_priority(struct object *o, struct invocation *inv)
 
     if (priority > PRIORITY_MAX)
         return inv_fail(inv, ST_BAD_ARG, 0);
+    if (priority > sched_of(o)->ceiling)
+        return inv_fail(inv, ST_DENIED, sched_of(o)->ceiling);
 
     schedule_set_priority(sched_of(o), priority);
     return ST_OK;
@@ -35,8 +38,40 @@ static status_t sched_set_priority(struct object *o, struct invocation *inv)
 /* sched.query().  Rights: none.  Lock: shared. */
 static status_t sched_query(struct object *o, struct invocation *inv)
 {
-    inv_result(inv, sched_of(o)->priority);
-    inv_result(inv, sched_of(o)->ticks);
+    const struct sched *s = sched_of(o);
+
+    inv_result(inv, s->priority);
+    inv_result(inv, s->ticks);
+    inv_result(inv, s->ceiling);
+    inv_result(inv, s->budget_ns);
+    inv_result(inv, s->period_ns);
+    inv_result(inv, budget_consumed(s));
+    inv_result(inv, budget_left(s));
+    inv_result(inv, s->flags);
+    return ST_OK;
+}
+
+/* sched.configure(budget, period, ceiling, flags).  Rights: LIMITS.  Lock: alone. */
+static status_t sched_configure(struct object *o, struct invocation *inv)
+{
+    struct sched *s = sched_of(o);
+    word_t budget = inv_word(inv, 0), period = inv_word(inv, 1);
+    word_t ceiling = inv_word(inv, 2), flags = inv_word(inv, 3);
+
+    if (budget > period || (period && budget < BUDGET_MIN_NS))
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    if (period > PERIOD_MAX_NS)
+        return inv_fail(inv, ST_BAD_ARG, 1);
+    if (ceiling > PRIORITY_MAX)
+        return inv_fail(inv, ST_BAD_ARG, 2);
+    if (flags & ~(word_t)SCHED_REPORT)
+        return inv_fail(inv, ST_BAD_ARG, 3);
+
+    s->ceiling = (u8)ceiling;
+    s->flags = (u8)flags;
+    budget_set(s, budget, period);
+    if (s->priority > ceiling)
+        schedule_set_priority(s, (unsigned)ceiling);
     return ST_OK;
 }
 
@@ -47,7 +82,9 @@ static struct sched *sched_make(struct bank *bank, unsigned priority)
     if (!s)
         return NULL;
     object_init(&s->object, bank, OBJ_sched, sizeof(*s));
-    s->priority = priority;
+    s->priority = (u8)priority;
+    s->ring = RING(priority);
+    s->ceiling = PRIORITY_MAX;
     return s;
 }
 
@@ -79,18 +116,23 @@ static status_t sched_create(struct bank *bank, struct invocation *inv, const wo
 static bool sched_destroy(struct object *o)
 {
     sched_vanish(sched_of(o));
+    budget_forget(sched_of(o));
     return true;
 }
 
-/* Debug: C1 and C2.  Lock: any. */
+/* Debug: C1 to C3.  Lock: any. */
 static void sched_check(const struct object *o)
 {
     const struct sched *s = container_of(o, struct sched, object);
 
-    assert(s->queued == (s->thread && s->thread->state == THREAD_READY)); /* C1 */
-    assert(!s->thread || s->thread->sched == s);                          /* C2 */
+    assert(s->queued == (s->thread && s->thread->state == THREAD_READY &&
+                         !(s->thread->unusual & THREAD_IS_SUSPENDED)));         /* C1 */
+    assert((s->ring == RING_HELD) == (timer_kind(&s->refill) == TIMER_REFILL)); /* C3 */
+    assert(s->ring == RING_HELD || s->ring == RING(s->priority));
+    assert(s->limited || s->ring != RING_HELD);
+    assert(!s->thread || s->thread->sched == s); /* C2 */
     assert(!s->home || slot_object(&s->home->home) == s);
-    assert(s->priority <= PRIORITY_MAX);
+    assert(s->priority <= s->ceiling && s->ceiling <= PRIORITY_MAX);
 }
 
 static void sched_describe(const struct object *o, struct text *t)
@@ -98,9 +140,10 @@ static void sched_describe(const struct object *o, struct text *t)
     const struct sched *s = container_of(o, struct sched, object);
 
     text_printf(t, "sched: priority %u, %lu ticks, %s", s->priority, s->ticks,
-                s->queued   ? "ready"
-                : s->thread ? "blocked"
-                            : "parked");
+                s->ring == RING_HELD ? "out of budget"
+                : s->queued          ? "ready"
+                : s->thread          ? "blocked"
+                                     : "parked");
 }
 
 const struct object_ops sched_ops = {

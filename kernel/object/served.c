@@ -14,6 +14,7 @@
 #include "arch/cpu.h"
 #include "kernel/core/counters.h"
 #include "kernel/core/fault.h"
+#include "kernel/core/help.h"
 #include "kernel/core/invoke.h"
 #include "kernel/core/ipc.h"
 #include "kernel/core/panic.h"
@@ -495,10 +496,12 @@ static enum resolve_result served_resolve_fault(struct memory *m, const struct a
     t->ticket.delivered = 0;
     t->ticket.since = (u32)kernel_counters.ticks;
     t->ticket.next_waiter = 0;
-    if (*place->slot == 0)
+    if (*place->slot == 0) {
         *place->slot = paddr_from_kva(t).addr | SLOT_WAITING;
-    else if (joins_others(place->slot, t))
+    } else if (joins_others(place->slot, t)) {
+        help_by(t);
         return RESOLVE_PENDING;
+    }
     trace(ticket, trace_object(&m->object), place->index << PAGE_SHIFT, s->sequence + 1);
     open_add(s, t);
     if (queue_is_empty(&s->queue) && (receiver = ipc_take_receiver(e))) {
@@ -525,7 +528,7 @@ static void ticket_inherit(struct served *s, struct thread *t, struct thread *he
     if (t->wait.kind == QNODE_TICKET)
         queue_replace(&s->queue, &t->wait, &heir->wait);
     set_first_waiter(t->ticket.slot, heir);
-    ipc_context_back(heir); /* it waits at the endpoint from now on, and may help */
+    help_by(heir); /* it waits at the endpoint from now on */
 }
 
 void served_cancel_wait(struct thread *t)
@@ -741,6 +744,7 @@ static void redeliver_tickets(struct served *s)
             continue;
         if (t->lendee)
             sched_return(t->lendee);
+        sched_unpledge(t);
         t->ticket.delivered = 0;
         queue_news(s, &t->wait, QNODE_TICKET, &t->ticket.sequence);
     }

@@ -10,6 +10,7 @@
 
 #include "arch/cpu.h"
 #include "arch/csr.h"
+#include "kernel/core/clock.h"
 #include "kernel/core/fpu.h"
 #include "kernel/core/hart.h"
 #include "kernel/core/invoke.h"
@@ -55,6 +56,7 @@ static status_t make_buffer(struct thread *t, struct aspace *a, word_t *detail)
         return status;
     }
     t->buffer = frame_kva(f);
+    t->buffer->clock_hz = clock_hz();
     return ST_OK;
 }
 
@@ -196,6 +198,22 @@ static status_t thread_stop(struct object *o, struct invocation *inv)
     return ST_OK;
 }
 
+/* thread.suspend().  Rights: CONTROL.  Lock: alone. */
+static status_t thread_suspend(struct object *o, struct invocation *inv)
+{
+    (void)inv; /* the reply is there when it is resumed, if it is the caller */
+    schedule_suspend(thread_of(o));
+    return ST_OK;
+}
+
+/* thread.resume().  Rights: CONTROL.  Lock: alone. */
+static status_t thread_resume(struct object *o, struct invocation *inv)
+{
+    (void)inv;
+    schedule_resume(thread_of(o));
+    return ST_OK;
+}
+
 /* thread.bind(endpoint).  Rights: CONTROL.  Lock: alone.  restartable: whoever waited for a server that
  * is gone hears so one after the other (endpoint_unbind). */
 static status_t thread_bind(struct object *o, struct invocation *inv)
@@ -241,6 +259,7 @@ static status_t thread_query(struct object *o, struct invocation *inv)
     inv_result(inv, t->regs[0]);
     inv_result(inv, t->stop_status);
     inv_result(inv, t->stop_address);
+    inv_result(inv, (t->unusual & THREAD_IS_SUSPENDED) != 0);
     return ST_OK;
 }
 
@@ -432,7 +451,19 @@ static void check_references(const struct thread *t)
     }
 }
 
-/* Debug: T1 to T5, I6.  Lock: any. */
+/* What few threads are.  T6, T7 */
+static void check_unusual(const struct thread *t)
+{
+    if (t->unusual & THREAD_IS_TIMED)
+        assert(timer_kind(&t->timeout) == TIMER_TIMEOUT && t->state >= THREAD_SENDING &&
+               t->state != THREAD_FAULTING);
+    if (t->unusual & THREAD_HAS_PLEDGED)
+        assert(t->state == THREAD_FAULTING && t->callee->pledger == slot_number(t));
+    if (t->pledger)
+        assert(((struct thread *)slot_pointer(t->pledger))->callee == t);
+}
+
+/* Debug: T1 to T7, I6.  Lock: any. */
 void thread_check(const struct object *o)
 {
     const struct thread *t = container_of(o, struct thread, object);
@@ -440,8 +471,10 @@ void thread_check(const struct object *o)
 
     check_references(t);
     assert(wait_is_right(t));
-    assert(!t->sched || t->sched->queued == (t->state == THREAD_READY)); /* T1 */
-    assert(!t->sched || t->sched->thread == t);                          /* T2 */
+    check_unusual(t);
+    assert(!t->sched || t->sched->queued == (t->state == THREAD_READY &&
+                                             !(t->unusual & THREAD_IS_SUSPENDED))); /* T1 */
+    assert(!t->sched || t->sched->thread == t);                                     /* T2 */
     assert(!t->caller || (t->caller->callee == t && !t->caller->ticket.saved &&
                           t->caller->state == THREAD_CALLING)); /* T3 */
     assert(t->state != THREAD_CALLING || t->ticket.saved || t->callee->caller == t);

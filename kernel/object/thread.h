@@ -9,6 +9,7 @@
 #ifndef KERNEL_OBJECT_THREAD_H
 #define KERNEL_OBJECT_THREAD_H
 
+#include "kernel/core/clock.h"
 #include "kernel/core/tree.h"
 #include "kernel/object/object.h"
 #include "kernel/object/queue.h"
@@ -66,37 +67,44 @@ struct ticket {
 };
 
 /*
- * T1 sched->queued <=> sched != NULL and state READY.  A READY thread without a context is stranded
+ * T1 sched->queued <=> sched != NULL, state READY and not IS_SUSPENDED.  A READY thread without a context is stranded
  *    until someone lends: on its endpoint's `stranded` queue, unless it is the hart's current one.
  * T2 sched != NULL => sched->thread == this.
  * T3 caller != NULL <=> caller->callee == this and caller is CALLING, and not saved.
  * T4 wait.kind == OFF unless SENDING, RECEIVING, WAITING, (undelivered first waiter) FAULTING, or
  *    stranded.
+ * T7 HAS_PLEDGED <=> callee->pledger is this: FAULTING, its context at hand, and callee (which has that
+ *    fault) runs on a helper's.
+ * T6 IS_TIMED <=> `timeout` is in the clock's queue; only SENDING, CALLING, RECEIVING, WAITING.
  * T5 lender != NULL <=> lender->lendee == this; a lender is SENDING, CALLING or FAULTING, and whom it
  *    lent to is neither STOPPED nor RECEIVING.  The context at the end of a chain of loans is the
  *    home of the thread at its head (nothing else ever moves).
  */
+#define THREAD_IS_TIMED     1 /* its wait ends at a moment */
+#define THREAD_IS_SUSPENDED 2 /* it does not run until it is resumed */
+#define THREAD_HAS_PLEDGED  4 /* T7 */
+
 struct thread {
     struct object object;
     u64 regs[32]; /* [0] = pc, else x1 to x31 */
     u64 sstatus;
-    struct hart *hart; /* [h] runs it now */
-    u8 exit_full;      /* entered by a trap that must preserve every register */
-    u8 state;          /* THREAD_* */
-    u8 send_kind;      /* SENDING, CALLING: MSG_CALL, MSG_SEND, MSG_EXCEPTION, MSG_ASK */
-    u8 caller_left;    /* whom it was to reply to is gone: its next reply goes nowhere */
-    u8 exception;      /* stopped by an exception: stop_* hold */
-    u8 reaps;          /* what it let go of is still to be destroyed before it goes on */
-    u8 carries;        /* a2 is what the call that starts again has counted (inv_restart_with) */
-    u8 spare[1];
-    u64 satp;              /* [k] of its address space */
-    struct sched *sched;   /* context that animates it, or NULL */
+    struct hart *hart;   /* [h] runs it now */
+    u8 exit_full;        /* entered by a trap that must preserve every register */
+    u8 state;            /* THREAD_* */
+    u8 send_kind;        /* SENDING, CALLING: MSG_CALL, MSG_SEND, MSG_EXCEPTION, MSG_ASK */
+    u8 caller_left;      /* whom it was to reply to is gone: its next reply goes nowhere */
+    u8 exception;        /* stopped by an exception: stop_* hold */
+    u8 reaps;            /* what it let go of is still to be destroyed before it goes on */
+    u8 carries;          /* a2 is what the call that starts again has counted (inv_restart_with) */
+    u8 unusual;          /* THREAD_IS_*: what few threads are, so that one test finds them all */
+    u64 satp;            /* [k] of its address space */
+    struct sched *sched; /* context that animates it, or NULL */
     struct thread *lender; /* who lent that context, or NULL */
     struct thread *lendee; /* whom this one lent its context to */
     struct thread *caller; /* waits for this one's reply */
     union {
-        struct thread *callee;          /* CALLING: whose reply this one waits for */
-        struct endpoint *sends_to;      /* SENDING; CALLING and saved: where */
+        struct thread *callee;     /* CALLING: whose reply it waits for; HAS_PLEDGED: to whom */
+        struct endpoint *sends_to; /* SENDING; CALLING and saved: where */
         struct notification *waits_for; /* WAITING */
     };
     struct thread_buffer *buffer; /* kernel address; NULL until configured */
@@ -105,6 +113,7 @@ struct thread {
     u64 stop_address;
     u32 stop_status; /* status_t of the exception or of the fault */
     u32 stop_access; /* ACCESS_* or scause */
+    u32 pledger;     /* who has pledged its context to this one: slot number, or 0 */
     _Alignas(32) struct slot cspace;
     struct slot aspace;
     struct slot handler;
@@ -113,12 +122,18 @@ struct thread {
     struct slot notification;
     _Alignas(32) struct qnode wait;
     u64 name[2];
-    struct ticket ticket;
+    union {
+        struct ticket ticket;
+        struct timer timeout; /* THREAD_IS_TIMED: overlays object, index and slot */
+    };
     u64 taken;   /* first result of the invocation in SYS_REPLY_RECV: t4 of the next message */
     u64 fpu[33]; /* f0 to f31, fcsr; valid while another thread owns the registers (fpu.h) */
 };
 _Static_assert(sizeof(struct thread) <= 1024, "bytes_thread");
 _Static_assert(offsetof(struct thread, ticket.aside) % 32 == 0, "a slot number names it");
+_Static_assert(offsetof(struct thread, timeout) % 32 == 0, "a slot number names it");
+_Static_assert(sizeof(struct timer) <= offsetof(struct ticket, pte),
+               "what TICKET_ASKS and `saved` keep is not touched");
 #define THREAD_BYTES 1024
 
 static inline struct thread *thread_of_wait(struct qnode *n)
@@ -127,7 +142,7 @@ static inline struct thread *thread_of_wait(struct qnode *n)
 }
 
 struct thread *thread_boot(struct bank *bank);
-void thread_check(const struct object *o); /* debug: T1 to T5 */
+void thread_check(const struct object *o); /* debug: T1 to T7 */
 
 /* thread.configure and thread.start without capability work (boot uses them too). */
 struct cspace;

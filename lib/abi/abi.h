@@ -43,7 +43,15 @@
 #define SYS_REPLY_SAVED \
     6 /* a6 = number: reply to the caller that was put aside under it, by whichever thread bound
          to the endpoint, and go on */
-#define SYS_NONBLOCK 0x10 /* flag */
+
+/* Flags.  The word `timeout` of the thread's buffer page says how long the system call may wait, in
+ * nanoseconds, or until when, in nanoseconds of the machine's counter of time (its value divided by
+ * its frequency, `clock_hz` of the buffer page).  Whatever waits then ends with TIMEOUT, not before
+ * that moment; a moment that has come, or no time at all, is asked after and never waited for.  With
+ * both flags the word is a moment.  2^64 - 1 waits for ever. */
+#define SYS_NONBLOCK 0x10
+#define SYS_TIMEOUT  0x20 /* for so long */
+#define SYS_DEADLINE 0x40 /* until then */
 
 /* Kinds on the way out. */
 #define MSG_REPLY     0 /* label = status; on an error word 0 = detail */
@@ -128,6 +136,11 @@
 #define THREAD_FAULTING  7 /* on a page of a served object */
 
 #define PRIORITY_MAX 31
+
+/* sched.configure. */
+#define SCHED_REPORT  1 /* the thread's handler hears BUDGET */
+#define BUDGET_MIN_NS 10000
+#define PERIOD_MAX_NS 0x4000000000000 /* 2^50 */
 
 #ifndef __ASSEMBLER__ /* ------------------------------------------------------------ C only below */
 
@@ -219,10 +232,13 @@ struct thread_buffer {
     word_t words[MESSAGE_WORDS]; /* 6 and up of a message; 0 to 5 are not used */
     cap_t send[MESSAGE_CAPS];    /* slots of the capabilities to send (tag: how many) */
     cap_t receive[MESSAGE_CAPS]; /* empty slots that take capabilities received; 0 = refuse */
-    word_t reserved[8];
+    word_t timeout;              /* SYS_TIMEOUT, SYS_DEADLINE */
+    word_t clock_hz;             /* written when the thread is configured: of the counter of time */
+    word_t reserved[6];
     struct thread_fixup fixup;
     word_t free[512 - MESSAGE_WORDS - 2 * MESSAGE_CAPS - 16]; /* the thread's own use */
 };
+_Static_assert(offsetof(struct thread_buffer, timeout) == 72 * 8, "behind the capabilities");
 _Static_assert(sizeof(struct thread_buffer) == 4096, "one page");
 _Static_assert(offsetof(struct thread_buffer, fixup) == 80 * 8, "lib/rt/accesses.S");
 

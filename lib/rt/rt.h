@@ -68,6 +68,14 @@ bool thread_is_stopped(const struct rt_thread *t);
 /* Name a thread for fault reports: 16 bytes count. */
 void thread_set_name(cap_t thread, const char *name);
 
+/* ---- Time: time.c ----------------------------------------------------------------------------*/
+
+/* Wait for so many nanoseconds, or until that moment of clock_ns (lib/sys); never less.  A thread that
+ * counts the next moment from the last one, not from now, keeps its period.  The first sleep makes a
+ * notification from the program's bank; without room for it the thread yields until then. */
+void clock_sleep(word_t ns);
+void clock_sleep_until(word_t moment);
+
 /* ---- Locks: lock.c ----------------------------------------------------------------------------*/
 
 /*

@@ -109,6 +109,15 @@ status_t q_write(cap_t console, const char *text, size_t nbytes)
     return status;
 }
 
+word_t clock_ns(void)
+{
+    const word_t second = 1000000000, hz = sys_buffer()->clock_hz;
+    word_t now;
+
+    __asm__ volatile("rdtime %0" : "=r"(now));
+    return now / hz * second + now % hz * second / hz;
+}
+
 static const struct {
     const char *name;
     const char *text;

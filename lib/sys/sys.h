@@ -240,6 +240,55 @@ static inline status_t q_invoke_recv(cap_t self, struct message *m)
     return message_received(m);
 }
 
+/* ---- Time --------------------------------------------------------------------------------------*/
+
+/*
+ * The same with an end: `ns` nanoseconds from now, or with SYS_DEADLINE in `how` the moment `ns` of
+ * clock_ns.  ST_TIMEOUT if what was waited for had not come by then; never before.  Of no time at all
+ * (0, or a moment that is past) the call asks and does not wait; q_call_within then sends nothing.
+ */
+#define FOREVER (~(word_t)0)
+
+static inline void message_within(struct message *m, word_t how, word_t ns)
+{
+    sys_buffer()->timeout = ns;
+    m->tag |= how & SYS_DEADLINE ? SYS_DEADLINE : SYS_TIMEOUT;
+}
+
+static inline status_t q_call_within(cap_t to, struct message *m, word_t how, word_t ns)
+{
+    message_within(m, how, ns);
+    return q_call(to, m);
+}
+static inline status_t q_send_within(cap_t to, struct message *m, word_t how, word_t ns)
+{
+    message_within(m, how, ns);
+    return q_send(to, m, 0);
+}
+static inline status_t q_recv_within(struct message *m, word_t how, word_t ns)
+{
+    sys_buffer()->timeout = ns;
+    return q_recv(m, how & SYS_DEADLINE ? SYS_DEADLINE : SYS_TIMEOUT);
+}
+/* Replies at once, whatever the time; it is the receiving that ends. */
+static inline status_t q_reply_recv_within(struct message *m, word_t how, word_t ns)
+{
+    message_within(m, how, ns);
+    return q_reply_recv(m);
+}
+/* notification.wait: value = the bits. */
+static inline struct result q_wait_within(cap_t notification, word_t how, word_t ns)
+{
+    sys_buffer()->timeout = ns;
+    return sys_call(notification,
+                    tag_make(SYS_CALL | (how & SYS_DEADLINE ? SYS_DEADLINE : SYS_TIMEOUT),
+                             OP_notification_wait, 0, 0),
+                    0, 0, 0, 0, 0, 0);
+}
+
+/* Nanoseconds that the machine's counter of time has counted, rounded down.  Never goes back. */
+word_t clock_ns(void);
+
 /* An operation whose several results matter: results are the words of *m afterwards (see
  * message_word).  Arguments: words set by the caller, `nwords` of them. */
 static inline status_t q_operation(cap_t self, word_t operation, unsigned nwords, struct message *m)

@@ -43,7 +43,8 @@ KERNEL_LINK := $(KERNEL_MACHINE) -nostdlib -static -Wl,--build-id=none -Wl,--gc-
 # What runs once, or never if all goes well, is compiled for size.
 KERNEL_COLD := $(patsubst %,$(OUT)/kernel/%.o,kernel/core/boot kernel/core/panic kernel/core/report \
 	kernel/core/first_user kernel/core/ranges kernel/core/console kernel/core/current \
-	kernel/core/fixup kernel/core/saved kernel/object/debug kernel/object/phys kernel/object/irq \
+	kernel/core/fixup kernel/core/saved kernel/core/help kernel/core/budget kernel/core/clock \
+	kernel/core/timeout kernel/object/debug kernel/object/phys kernel/object/irq \
 	kernel/object/fork kernel/object/registers lib/base/elf lib/base/fdt_walk \
 	lib/base/machine lib/base/cpio lib/base/text)
 $(KERNEL_COLD): KERNEL_FLAGS += -Os

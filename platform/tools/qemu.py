@@ -78,6 +78,14 @@ def no_ad_flags(program):
     return ["-cpu", "rv64,svadu=off" + (",svade=on" if have >= (9, 2) else "")]
 
 
+def cpu_flags(program, ad, sstc):
+    """The options for a processor without something that QEMU's has."""
+    flags = no_ad_flags(program) if not on_off(ad, "AD") else []
+    if not on_off(sstc, "SSTC"):
+        flags = ["-cpu", (flags[1] if flags else "rv64") + ",sstc=off"]
+    return flags
+
+
 def number(text, name, low, high):
     """A whole number in a range."""
     if not re.fullmatch(r"[0-9]+", text) or not low <= int(text) <= high:
@@ -92,7 +100,7 @@ def on_off(text, name):
 
 
 def command(board="virt", harts="", mem="", kernel=None, initrd="", seed="", ad="on", asid="on",
-            verbose="0", arguments=(), serial=("-serial", "mon:stdio")):
+            sstc="on", verbose="0", arguments=(), serial=("-serial", "mon:stdio")):
     """The QEMU command line; every value is a text as the user typed it, "" = the board's own."""
     ini = load_board(board or "virt")
     program = ini["qemu"]["program"]
@@ -118,8 +126,7 @@ def command(board="virt", harts="", mem="", kernel=None, initrd="", seed="", ad=
         if not os.path.isfile(initrd):
             raise BadValue("ADD=%s: there is no such file" % initrd)
         line += ["-initrd", initrd]
-    if not on_off(ad, "AD"):
-        line += no_ad_flags(program)
+    line += cpu_flags(program, ad, sstc)
     if kernel:
         line += ["-kernel", kernel]
     return line

@@ -278,6 +278,8 @@ static void test_clone(void)
 
     child->aspace = make(OBJ_aspace, 0, 0);
     s->clone = reader;
+    fork_into(parent->aspace, child->aspace, answer); /* the pager's first refusal */
+    script_settle(s);
     REFUSED(fork_into(parent->aspace, child->aspace, answer), ST_DENIED, start,
             "aspace.fork DENIED: a clone that may not be written in place of one that may");
     regions = region_count(child->aspace);

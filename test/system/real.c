@@ -328,7 +328,8 @@ static void test_buffer_zeroed(void)
 
     for (unsigned i = 0; i < PAGE / sizeof sum; i++)
         sum |= ((volatile word_t *)w->buffer)[i];
-    same(sum, 0, "real: the buffer page of a new thread is zero");
+    same(sum, w->buffer->clock_hz,
+         "real: the buffer page of a new thread is zero but for the clock's frequency");
     worker_drop(w);
 }
 

@@ -66,32 +66,35 @@ static void act(struct random *r)
     cap_t n = stage->notifications[random_below(r, NBANKS)];
     word_t flags = random_below(r, 4) ? SYS_NONBLOCK : 0;
     word_t what = random_below(r, 16);
+    word_t end = random_below(r, 2) ? SYS_TIMEOUT : 0;
 
+    sys_buffer()->timeout = random_below(r, 200000); /* nanoseconds */
     stage->acts[what]++;
     switch (what) {
     case 0:
     case 1:
     case 2:
         message_prepare(&m, 30, random_below(r, 10), 0);
+        m.tag |= end;
         (void)!q_call(e, &m);
         break;
     case 3:
     case 4:
         message_prepare(&m, 30, random_below(r, 10), 0);
-        (void)!q_send(e, &m, flags);
+        (void)!q_send(e, &m, flags | end);
         break;
     case 5:
     case 6:
     case 7:
     case 8:
-        if (q_recv(&m, flags) == ST_OK)
+        if (q_recv(&m, flags | end) == ST_OK)
             react(r, &m);
         break;
     case 9:
         q_notification_signal(n, 1 + random_below(r, 7));
         break;
     case 10:
-        sys_call(n, tag_make(SYS_CALL | flags, OP_notification_wait, 0, 0), 0, 0, 0, 0, 0, 0);
+        sys_call(n, tag_make(SYS_CALL | flags | end, OP_notification_wait, 0, 0), 0, 0, 0, 0, 0, 0);
         break;
     case 11:
     case 12:
@@ -197,6 +200,21 @@ static void step(void)
     case 12:
         if (thread_read(w->thread).state == THREAD_STOPPED)
             worker_start(w, actor_main, (void *)random_next(&dice));
+        break;
+    case 13:
+        must(q_thread_suspend(w->thread), "thread.suspend");
+        break;
+    case 14:
+    case 15:
+        must(q_thread_resume(w->thread), "thread.resume");
+        break;
+    case 16:
+        if (w->sched) {
+            word_t budget = BUDGET_MIN_NS * (1 + below(5));
+            must(q_sched_configure(w->sched, budget, budget * (1 + below(4)), PRIORITY_MAX,
+                                   below(2)),
+                 "sched.configure");
+        }
         break;
     default:
         for (word_t i = below(8); i > 0; i--)

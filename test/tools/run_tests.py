@@ -108,11 +108,28 @@ def panics_with_symbols(result):
     return None
 
 
+def timer_of_the_firmware(result):
+    if result.status != 0:
+        return "ended with status %s" % result.status
+    if not re.search(r"tick of 10 ms by firmware", result.output):
+        return "the kernel does not say that its tick is the firmware's"
+    return None
+
+
+def timer_of_the_hart(result):
+    if not re.search(r"tick of 10 ms by stimecmp", result.output):
+        return "the kernel does not say that its tick is by stimecmp"
+    return demonstration_passes(result)
+
+
 BOOTS = [
     Boot("the demonstration passes"),
     Boot("each stage of boot prints a numbered line", stages_are_numbered),
     Boot("the demonstration passes with MEM=32M", mem="32M"),
     Boot("the demonstration passes with ASID=off", asid="off"),
+    Boot("stimecmp is used where the device tree has Sstc", timer_of_the_hart),
+    Boot("the system tests pass with the firmware's timer, without Sstc", timer_of_the_firmware,
+         bundle="system", sstc="off"),
     Boot("boots from the Image at RAM + 66 MiB", address=0x84200000),
     Boot("boots from the ELF file moved to 0x83333000", address=0x83333000, shape="elf"),
     Boot("DEMO=flip fails and reports exactly the altered offset", demonstration_names_offset,

@@ -15,11 +15,11 @@
 #include "test/support/tap.h"
 
 static const char *const tests[] = {
-    "bank",    "cspace",   "thread",   "fpu",    "aspace", "endpoint",     "notification",
-    "sched",   "irq",      "debug",    "memory", "served", "waiters",      "mapping_ops",
-    "real",    "stories",  "traffic",  "storm",  "ranges", "ranges_model", "revoke",
-    "protect", "recover",  "debugger", "saved",  "step",   "limits",       "pairs",
-    "private", "snapshot", "fork",     "alias",
+    "bank",         "cspace",      "thread",  "fpu",      "aspace",   "endpoint", "notification",
+    "sched",        "timeouts",    "budgets", "irq",      "debug",    "memory",   "served",
+    "waiters",      "mapping_ops", "real",    "stories",  "traffic",  "storm",    "ranges",
+    "ranges_model", "revoke",      "protect", "recover",  "debugger", "saved",    "step",
+    "limits",       "pairs",       "private", "snapshot", "fork",     "alias",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 

@@ -172,7 +172,11 @@ struct thread *ipc_take_receiver(struct endpoint *e)
     return NULL;
 }
 
-void ipc_context_back(struct thread *t)
+void sched_unpledge(struct thread *t)
+{
+    (void)t;
+}
+void help_by(struct thread *t)
 {
     (void)t;
 }

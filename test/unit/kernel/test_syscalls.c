@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // sources: kernel/core/ipc.c kernel/core/fixup.c kernel/core/saved.c kernel/core/invoke.c kernel/core/schedule.c kernel/core/fault.c
-// sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c
+// sources: kernel/core/report.c kernel/core/status.c kernel/core/counters.c kernel/core/transfer.c kernel/core/timeout.c kernel/core/help.c kernel/core/budget.c
 // sources: kernel/object/thread.c kernel/object/registers.c kernel/object/sched.c kernel/object/endpoint.c
-// sources: kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
+// sources: kernel/core/clock.c kernel/object/notification.c kernel/object/served.c kernel/object/answer.c
 // sources: kernel/object/aspace.c kernel/object/cut.c kernel/object/region.c kernel/core/tree.c kernel/object/radix.c
 // sources: kernel/object/memory.c kernel/object/anon.c kernel/object/phys.c kernel/object/bank.c
 // sources: kernel/object/link.c kernel/object/private.c kernel/object/fork.c kernel/object/object.c kernel/object/slot.c kernel/object/cspace.c
 // sources: kernel/object/frame.c lib/base/text.c
-// sources: test/unit/fake/arena.c test/unit/fake/objects.c test/unit/fake/panic.c
+// sources: test/unit/fake/arena.c test/unit/fake/objects.c test/unit/fake/panic.c test/unit/fake/timer.c
 /*
  * Claim: whatever programs do, by calls, faults, answers, kills and destructions in whatever order,
  * every invariant of every object holds after each system call, no operation returns a status that
@@ -27,6 +27,8 @@
 
 #include <cmocka.h>
 
+#include "arch/timer.h"
+#include "kernel/core/clock.h"
 #include "kernel/core/console.h"
 #include "kernel/core/fault.h"
 #include "kernel/core/fpu.h"
@@ -157,6 +159,7 @@ static void check_waiting(const struct object *o)
     if (o->type == OBJ_thread) {
         const struct thread *t = container_of(o, struct thread, object);
 
+        /* While the last thread is being unbound, step by step, it is still bound. */
         if (t->state == THREAD_SENDING)
             assert_true(!t->sends_to->deserted || t->sends_to->bound > 0); /* or being told so */
         if (t->state == THREAD_CALLING && t->ticket.saved)
@@ -178,6 +181,7 @@ static void check_everything(void)
     struct slot *top = &first->object.origin;
 
     schedule_check();
+    clock_check();
     for (struct slot *s = top; s; s = slot_walk_next(top, s)) {
         slot_check(s);
         if (slot_place(s) == PLACE_ORIGIN) {
@@ -258,6 +262,7 @@ static int boot(void **state)
 
     (void)state;
     fake_arena_init();
+    clock_init(&hart, 1000000000);
     frame_boot_add(paddr(FAKE_BASE), PAGES);
     first = bank_boot();
     cspace = cspace_boot(first, 6);
@@ -370,6 +375,8 @@ static void init_step(void)
         init_call(number, OP_bank_destroy, 0, 0, 0, 0);
     if (chance(10))
         init_call(pick_slot(THREAD, SCHED), OP_thread_stop, 0, 0, 0, 0);
+    if (chance(30))
+        init_call(pick_slot(THREAD, SCHED), OP_thread_resume, 0, 0, 0, 0);
 }
 
 /* ---- What a program does ---------------------------------------------------------------------- */
@@ -380,7 +387,14 @@ static word_t any_tag(unsigned kind)
     word_t ncaps = chance(75) ? 0 : below(6);
 
     return tag_make(kind, chance(80) ? 0 : below(4), nwords, ncaps) |
-           (chance(15) ? SYS_NONBLOCK : 0);
+           (chance(15) ? SYS_NONBLOCK : 0) | (chance(15) ? SYS_TIMEOUT : 0) |
+           (chance(15) ? SYS_DEADLINE : 0);
+}
+
+/* How long a system call with a timeout may wait, or until when. */
+static void choose_time(struct thread *t)
+{
+    t->buffer->timeout = chance(20) ? 0 : (chance(50) ? fake_now : 0) + below(3000);
 }
 
 static void fill_buffer(struct thread *t)
@@ -399,6 +413,7 @@ static struct thread *message(struct thread *t, unsigned kind)
                                : BANK + below(SLOTS);
 
     fill_buffer(t);
+    choose_time(t);
     return enter(t, any_tag(kind), kind == SYS_REPLY_RECV && chance(90) ? 0 : slot, words);
 }
 
@@ -447,15 +462,29 @@ static struct thread *answer(struct thread *t)
                  number, words);
 }
 
+/* Time goes on, and the timer interrupts if it is due. */
 static struct thread *tick(void)
 {
     struct thread *next;
 
+    fake_now += chance(90) ? below(800) : below(20000);
     kernel_enter_alone();
-    schedule_tick();
+    if (fake_now >= fake_programmed)
+        clock_interrupt();
     next = schedule_next();
     kernel_leave();
     return next;
+}
+
+/* A budget for a context: a few steps' time, or none. */
+static struct thread *limit(struct thread *t)
+{
+    word_t budget = BUDGET_MIN_NS + below(3 * BUDGET_MIN_NS), period = budget + below(2 * budget);
+
+    if (chance(20))
+        budget = period = 0;
+    return call(t, pick_slot(SCHED, ENDPOINT), OP_sched_configure, budget, period, 2 + below(30),
+                below(2), 0);
 }
 
 /* An operation that takes something away or changes who is bound to what. */
@@ -463,7 +492,7 @@ static struct thread *meddle(struct thread *t)
 {
     unsigned number = pick_slot(MORTAL, SLOTS);
 
-    switch (below(9)) {
+    switch (below(12)) {
     case 0:
         return call(t, CSPACE, OP_cspace_delete, number, 0, 0, 0, 0);
     case 1:
@@ -483,9 +512,25 @@ static struct thread *meddle(struct thread *t)
                     chance(40) ? 0 : pick_slot(ENDPOINT, NOTIFICATION), 0, 0, 0, 0);
     case 7:
         return call(t, ASPACE, OP_aspace_unmap, VADDR(below(2)), SERVED_PAGES * PAGE_SIZE, 0, 0, 0);
+    case 8:
+        return call(t, pick_slot(THREAD, SCHED), OP_thread_suspend, 0, 0, 0, 0, 0);
+    case 9:
+        return call(t, pick_slot(THREAD, SCHED), OP_thread_resume, 0, 0, 0, 0, 0);
+    case 10:
+        return limit(t);
     default:
         return chance(20) ? call(t, CHILD, OP_bank_destroy, 0, 0, 0, 0, 0) : tick();
     }
+}
+
+static struct thread *notify(struct thread *t)
+{
+    word_t operation = chance(30) ? OP_notification_signal : OP_notification_wait;
+    const word_t words[6] = {below(4)};
+
+    choose_time(t);
+    return enter(t, tag_make(SYS_CALL | (chance(50) ? SYS_TIMEOUT : 0), operation, 1, 0),
+                 pick_slot(NOTIFICATION, SERVED), words);
 }
 
 static struct thread *program_step(struct thread *t)
@@ -509,7 +554,7 @@ static struct thread *program_step(struct thread *t)
     if (n < 84)
         return answer(t);
     if (n < 89)
-        return call(t, pick_slot(NOTIFICATION, SERVED), chance(30) ? 1 : 2, below(4), 0, 0, 0, 0);
+        return notify(t);
     if (n < 92)
         return enter(t, n == 91 ? 15 : SYS_YIELD, 0, (const word_t[6]){0});
     return meddle(t);
@@ -590,6 +635,10 @@ static void programs_when_they_do_anything_break_nothing(void **state)
             else
                 program_step(hart.thread);
             check_everything();
+            if (chance(20)) {
+                tick();
+                check_everything();
+            }
         }
         init_call(BANK, OP_bank_destroy, 0, 0, 0, 0);
         interrupts_percent = 0;

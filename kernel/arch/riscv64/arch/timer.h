@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.h: the tick, which is all that the kernel knows of time.
+ * timer.h: the hart's timer: a counter that never goes back, and one moment at which it interrupts.
+ *
+ * What is due when is kernel/core/clock.h.  Host unit tests replace this file with
+ * test/unit/fake/arch/timer.h.
  */
 #ifndef ARCH_TIMER_H
 #define ARCH_TIMER_H
 
-#include "kernel/core/hart.h"
 #include "lib/base/types.h"
 
-#define TIMER_TICK_MS 10
+struct hart;
 
-/* Start the tick on this hart.  hz: of the time CSR.  Clears h->has_sstc if stimecmp cannot be
- * written after all. */
-void timer_init(struct hart *h, u64 hz);
+/* Let the timer of this hart interrupt from now on, at the moment that timer_set gave.  Clears
+ * h->has_sstc if stimecmp cannot be written after all. */
+void timer_init(struct hart *h);
 
-/* A timer interrupt came: arm the next tick. */
-void timer_next(struct hart *h);
+/* The counter.  Costs a trap into the firmware on boards that have no readable `time`: not for paths
+ * that are to be fast. */
+u64 timer_now(void);
+
+/* Interrupt when the counter reaches `when`, or at once if it has; an interrupt that is pending for
+ * an earlier moment is taken back. */
+void timer_set(const struct hart *h, u64 when);
 
 #endif
