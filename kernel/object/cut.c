@@ -178,7 +178,8 @@ static void work_step(struct region *r, radix_visit *entry, struct changed *c, s
     u64 n = left > PAGES_PER_STEP ? gap(r, page, index) : 0;
 
     if (n == 0) {
-        n = MIN(left, PAGES_PER_STEP);
+        n = MIN(left,
+                PAGES_PER_STEP - page % PAGES_PER_STEP); /* so a step ends where a table does */
         for_each_slot(region_memory(r), index, n, wake_waiters, w);
         radix_for_each(&r->aspace->table, page, n, entry, c);
         if (w->all && r->node.owned)

@@ -15,11 +15,11 @@
 #include "test/support/tap.h"
 
 static const char *const tests[] = {
-    "bank",         "cspace",      "thread",  "fpu",      "aspace",   "endpoint", "notification",
-    "sched",        "timeouts",    "budgets", "irq",      "debug",    "memory",   "served",
-    "waiters",      "mapping_ops", "real",    "stories",  "traffic",  "storm",    "ranges",
-    "ranges_model", "revoke",      "protect", "recover",  "debugger", "saved",    "step",
-    "limits",       "pairs",       "private", "snapshot", "fork",     "alias",
+    "bank",         "cspace",      "thread",  "fpu",     "aspace",   "endpoint", "notification",
+    "sched",        "timeouts",    "budgets", "irq",     "debug",    "memory",   "served",
+    "waiters",      "mapping_ops", "real",    "stories", "traffic",  "storm",    "ranges",
+    "ranges_model", "revoke",      "latency", "protect", "recover",  "debugger", "saved",
+    "step",         "limits",      "pairs",   "private", "snapshot", "fork",     "alias",
 };
 #define NTESTS (sizeof tests / sizeof *tests)
 
@@ -120,7 +120,7 @@ static bool begin(struct process *p, const char *name)
     const struct process_options options = {
         .name = name,
         .parent_bank = SLOT_BANK,
-        .bank_pages = 6000,
+        .bank_pages = 24000,
         .stack_pages = 16,
         .priority = 10,
         .cspace_bits = 10,

@@ -1375,6 +1375,8 @@ static void long_unmap_when_it_is_interrupted_is_an_unmap(void **state)
     assert_int_equal(inv.results[0], 1600 << PAGE_SHIFT);
     assert_int_equal(a->regions, 2);
     assert_int_equal(valid_ptes(a, 700, 1600, 0), 0);
+    assert_null(radix_find(&a->table, long_page(1000) >> PAGE_SHIFT)); /* its table is free */
+    assert_non_null(radix_find(&a->table, long_page(2310) >> PAGE_SHIFT));
     do
         assert_int_equal(unmap(a, LONG_BASE, LONG_PAGES << PAGE_SHIFT), ST_OK);
     while (inv.restart);
