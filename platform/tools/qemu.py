@@ -100,7 +100,7 @@ def on_off(text, name):
 
 
 def command(board="virt", harts="", mem="", kernel=None, initrd="", seed="", ad="on", asid="on",
-            sstc="on", verbose="0", arguments=(), serial=("-serial", "mon:stdio")):
+            verbose="0", arguments=(), serial=("-serial", "mon:stdio"), sstc="on"):
     """The QEMU command line; every value is a text as the user typed it, "" = the board's own."""
     ini = load_board(board or "virt")
     program = ini["qemu"]["program"]

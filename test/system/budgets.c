@@ -123,6 +123,12 @@ static void test_share(void)
     consumed = sched_read(w->sched).words[5] - begin;
     ok(consumed > MS && consumed <= 2 * MS + 10 * US,
        "a resume does not give more than the budget");
+    begin = sched_read(w->sched).words[5];
+    for (unsigned i = 0; i < 40; i++)
+        clock_sleep(500 * US); /* 20 ms: at most three periods */
+    consumed = sched_read(w->sched).words[5] - begin;
+    ok(consumed >= 2 * MS && consumed <= 6 * MS + 10 * US,
+       "nor does it get more by being preempted often");
     must(q_sched_set_priority(SLOT_SCHED, own), "set_priority");
     s[0].stop = s[1].stop = true;
     limit(w, 0, 0, 0);
