@@ -3,7 +3,7 @@
  * The registers of a thread, for whoever debugs it, saves it or makes it go on elsewhere.
  *
  * Only those of a thread that does not run: it is STOPPED, or has an exception and waits for what its
- * handler says.  In any other waiting state the registers are a message that is still to be sent, or
+ * handler says, or is suspended while it could run.  In any other waiting state the registers are a message that is still to be sent, or
  * the arguments of an invocation that starts again; the kernel has tested these and reads them later.
  *
  * Right CONTROL is enough, since whoever has it can start the thread at any instruction with any
@@ -22,7 +22,8 @@ static bool is_at_rest(const struct thread *t)
 {
     if (t->state == THREAD_SENDING || t->state == THREAD_CALLING)
         return t->send_kind == MSG_EXCEPTION;
-    return t->state == THREAD_STOPPED;
+    return t->state == THREAD_STOPPED ||
+           (t->state == THREAD_READY && (t->unusual & THREAD_IS_SUSPENDED));
 }
 
 /* A reply of more words than an invocation has room for. */

@@ -283,6 +283,45 @@ static void test_handlers(void)
     drop(fresh);
 }
 
+/* ---- A thread that is suspended ----------------------------------------------------------------*/
+
+/* Until somebody gives t1 a value, which is the result; t0 = 77. */
+__attribute__((naked, noinline)) static word_t wait_for_value(void)
+{
+    __asm__("li t0, 77\n"
+            "li t1, 0\n"
+            "1: beqz t1, 1b\n"
+            "mv a0, t1\n"
+            "ret");
+}
+
+static void run_wait(void *argument)
+{
+    (void)argument;
+    worker_self()->result = wait_for_value();
+}
+
+static void test_suspended(void)
+{
+    struct worker *w = WORKER(run_wait, NULL, 0);
+    struct thread_registers r = {0};
+    word_t place = (word_t)wait_for_value;
+
+    let_run();
+    must(q_thread_suspend(w->thread), "suspend");
+    must(q_thread_registers(w->thread, &r), "read");
+    ok(r.pc >= place && r.pc < place + 12 && r.x[4] == 77 && r.x[5] == 0 && r.status == ST_OK,
+       "thread.read_registers: of a thread that is suspended in the middle of its work");
+    r.x[5] = 4711;
+    must(q_thread_set_registers(w->thread, &r, false), "write");
+    let_run();
+    ok(!w->done, "thread.write_registers: it stays suspended");
+    must(q_thread_resume(w->thread), "resume");
+    ok(worker_wait(w) && w->result == 4711,
+       "thread.write_registers: resumed, it goes on with what was written");
+    worker_drop(w);
+}
+
 int main(void)
 {
     word_t before;
@@ -296,6 +335,7 @@ int main(void)
     test_states();
     test_exceptions();
     test_handlers();
+    test_suspended();
     same(pages_used(), before, "debugger: every page is back");
     return tap_end();
 }
