@@ -144,7 +144,7 @@ static void anon_describe(const struct object *o, struct text *t)
 const struct object_ops anon_ops = {
     .create = anon_create,
     .destroy = anon_destroy,
-    .check = anon_check,
+    .check = DEBUG_ONLY(anon_check),
     .describe = anon_describe,
     .operations = &anon_operations,
 };

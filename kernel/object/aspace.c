@@ -593,7 +593,7 @@ static void aspace_describe(const struct object *o, struct text *t)
 const struct object_ops aspace_ops = {
     .create = aspace_create,
     .destroy = aspace_destroy,
-    .check = aspace_check,
+    .check = DEBUG_ONLY(aspace_check),
     .describe = aspace_describe,
     .operations = &aspace_operations,
 };

@@ -484,7 +484,7 @@ static void bank_describe(const struct object *o, struct text *t)
 const struct object_ops bank_ops = {
     .create = child_create,
     .destroy = child_destroy,
-    .check = bank_check,
+    .check = DEBUG_ONLY(bank_check),
     .describe = bank_describe,
     .operations = &bank_operations,
 };

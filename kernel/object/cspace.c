@@ -271,7 +271,7 @@ static void cspace_describe(const struct object *o, struct text *t)
 const struct object_ops cspace_ops = {
     .create = cspace_create,
     .destroy = cspace_destroy,
-    .check = cspace_check,
+    .check = DEBUG_ONLY(cspace_check),
     .describe = cspace_describe,
     .operations = &cspace_operations,
 };

@@ -145,7 +145,7 @@ static void endpoint_describe(const struct object *o, struct text *t)
 const struct object_ops endpoint_ops = {
     .create = endpoint_create,
     .destroy = endpoint_destroy,
-    .check = endpoint_check,
+    .check = DEBUG_ONLY(endpoint_check),
     .describe = endpoint_describe,
     .operations = NULL, /* ipc.c takes every invocation before the table is asked for */
 };

@@ -143,7 +143,7 @@ static void irq_describe(const struct object *o, struct text *t)
 const struct object_ops irq_ops = {
     .create = irq_create,
     .destroy = irq_destroy,
-    .check = irq_check,
+    .check = DEBUG_ONLY(irq_check),
     .describe = irq_describe,
     .operations = &irq_operations,
 };

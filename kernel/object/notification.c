@@ -165,7 +165,7 @@ static void notification_describe(const struct object *o, struct text *t)
 const struct object_ops notification_ops = {
     .create = notification_create,
     .destroy = notification_destroy,
-    .check = notification_check,
+    .check = DEBUG_ONLY(notification_check),
     .describe = notification_describe,
     .operations = &notification_operations,
 };

@@ -57,6 +57,9 @@ struct object_ops {
     const struct operation_table *operations; /* from kernel/core/operations.h */
 };
 
+/* A function that only debug builds have: what nothing names is not in the image. */
+#define DEBUG_ONLY(function) (CONFIG_DEBUG ? (function) : NULL)
+
 extern const struct object_ops bank_ops, cspace_ops, thread_ops, aspace_ops, endpoint_ops,
     notification_ops, sched_ops, irq_ops, debug_ops, anon_ops, phys_ops, served_ops;
 

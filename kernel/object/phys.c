@@ -234,7 +234,7 @@ static void phys_describe(const struct object *o, struct text *t)
 const struct object_ops phys_ops = {
     .create = phys_create,
     .destroy = phys_destroy,
-    .check = phys_check,
+    .check = DEBUG_ONLY(phys_check),
     .describe = phys_describe,
     .operations = &phys_operations,
 };

@@ -149,7 +149,7 @@ static void sched_describe(const struct object *o, struct text *t)
 const struct object_ops sched_ops = {
     .create = sched_create,
     .destroy = sched_destroy,
-    .check = sched_check,
+    .check = DEBUG_ONLY(sched_check),
     .describe = sched_describe,
     .operations = &sched_operations,
 };

@@ -1068,7 +1068,7 @@ static void served_describe(const struct object *o, struct text *t)
 const struct object_ops served_ops = {
     .create = served_create,
     .destroy = served_destroy,
-    .check = served_check,
+    .check = DEBUG_ONLY(served_check),
     .describe = served_describe,
     .operations = &served_operations,
 };

@@ -508,7 +508,7 @@ static void thread_describe(const struct object *o, struct text *out)
 const struct object_ops thread_ops = {
     .create = thread_create,
     .destroy = thread_destroy,
-    .check = thread_check,
+    .check = DEBUG_ONLY(thread_check),
     .describe = thread_describe,
     .operations = &thread_operations,
 };

@@ -45,7 +45,9 @@ KERNEL_COLD := $(patsubst %,$(OUT)/kernel/%.o,kernel/core/boot kernel/core/panic
 	kernel/core/first_user kernel/core/ranges kernel/core/console kernel/core/current \
 	kernel/core/fixup kernel/core/saved kernel/core/help kernel/core/budget kernel/core/clock \
 	kernel/core/timeout kernel/object/debug kernel/object/phys kernel/object/irq \
-	kernel/object/fork kernel/object/registers lib/base/elf lib/base/fdt_walk \
+	kernel/object/fork kernel/object/registers kernel/object/cspace kernel/object/sched \
+	kernel/object/private kernel/object/link kernel/core/help kernel/core/budget \
+	kernel/core/timeout kernel/core/clock lib/base/elf lib/base/fdt_walk \
 	lib/base/machine lib/base/cpio lib/base/text)
 $(KERNEL_COLD): KERNEL_FLAGS += -Os
 
