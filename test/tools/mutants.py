@@ -11,7 +11,8 @@ Each test/mutants/*.patch opens with lines
     Build: release or debug (release if left away)
 The project is copied to build/mutants/tree; for each patch, that tree is changed, built and tested
 by its own `make test`, and changed back.  A mutant that lives, or whose patch or build fails, is a
-failure: the last line is the sum.
+failure: the last line is the sum.  Patches that do not apply to the source as it is are told before
+the first one is run, since a run of all of them takes long.
 """
 
 import os
@@ -93,19 +94,31 @@ def run_set(about):
     except subprocess.TimeoutExpired:
         return "no end within %d seconds" % LIMIT
     if not re.search(r"^\d+ passed, \d+ failed$", done.stdout, re.M):
-        return done.stdout[-2000:]
+        return done.stdout[-2000:] or "nothing was printed"
     return None
 
 
-def verdict(path):
-    """(killed, text) for one patch."""
+def about_patch(path):
+    """What its head says."""
     with open(path) as f:
-        about = head(f.read())
+        return head(f.read())
+
+
+def unfit(path):
+    """Why the patch cannot be tried; None if it can.  The tree stays as it is."""
+    about = about_patch(path)
     lacking = [k for k in ("Mutant", "Test", "Set") if k not in about]
     if lacking:
-        return False, "its head lacks %s" % ", ".join(lacking)
+        return "its head lacks %s" % ", ".join(lacking)
     if about["Set"] not in ("unit", "system", "random", "boot", "gdb", "trace"):
-        return False, "Set: %s is not known" % about["Set"]
+        return "Set: %s is not known" % about["Set"]
+    good, output = patch(path, "--dry-run", "--force")
+    return None if good else "does not apply: " + " ".join(output.split())
+
+
+def verdict(path):
+    """(killed, text) for one patch, which applies."""
+    about = about_patch(path)
     good, output = patch(path)
     if not good:
         return False, "does not apply:\n" + output
@@ -130,27 +143,40 @@ def verdict(path):
     return True, "%s: %s" % (about["Mutant"], hits[0])
 
 
+def chosen(folder):
+    """(names of the patches to try, names asked for that there are not)."""
+    names = sorted(n[:-len(".patch")] for n in (os.listdir(folder) if os.path.isdir(folder) else [])
+                   if n.endswith(".patch"))
+    wanted = [n[:-len(".patch")] if n.endswith(".patch") else n for n in sys.argv[1:]]
+    if not wanted:
+        return names, [] if names else ["*"]
+    return [n for n in names if n in wanted], [n for n in wanted if n not in names]
+
+
 def main():
     os.chdir(ROOT)
     folder = os.path.join("test", "mutants")
-    names = sorted(n for n in (os.listdir(folder) if os.path.isdir(folder) else [])
-                   if n.endswith(".patch"))
-    if sys.argv[1:]:
-        names = [n for n in names if n in sys.argv[1:] or n[:-len(".patch")] in sys.argv[1:]]
-    if not names:
-        print("mutants: there is no such patch in %s" % folder)
-        print("0 passed, 1 failed")
-        return 1
+    names, failed = chosen(folder)
+    for name in failed:
+        print("mutants: there is no %s" % os.path.join(folder, name + ".patch"))
     copy_tree()
-    passed = 0
-    for number, name in enumerate(names, 1):
+    fit = []
+    for name in names:
+        why = unfit(os.path.join(folder, name + ".patch"))
+        if why:
+            print("mutants: %s: %s" % (name, why), flush=True)
+        (failed if why else fit).append(name)
+    for number, name in enumerate(fit, 1):
         begin = time.monotonic()
-        killed, text = verdict(os.path.join(folder, name))
-        passed += killed
-        print("%d of %d: %s %s (%.0f s): %s" % (number, len(names), "killed" if killed else "FAILED",
+        killed, text = verdict(os.path.join(folder, name + ".patch"))
+        if not killed:
+            failed.append(name)
+        print("%d of %d: %s %s (%.0f s): %s" % (number, len(fit), "killed" if killed else "FAILED",
                                               name, time.monotonic() - begin, text), flush=True)
-    print("%d passed, %d failed" % (passed, len(names) - passed))
-    return 0 if passed == len(names) else 1
+    if failed:
+        print("mutants: not killed: %s" % " ".join(failed))
+    print("%d passed, %d failed" % (len(set(names) - set(failed)), len(failed)))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
