@@ -103,6 +103,17 @@ static struct slot *named_slot(struct object *o, word_t number)
     return number ? cspace_slot(cspace_of(o), number) : NULL;
 }
 
+/* The argument (slot): a full one. */
+static status_t full_slot(struct object *o, struct invocation *inv, struct slot **s)
+{
+    word_t number = inv_word(inv, 0);
+
+    *s = named_slot(o, number);
+    if (*s == NULL)
+        return inv_fail(inv, ST_BAD_ARG, 0);
+    return slot_is_empty(*s) ? inv_fail(inv, ST_NOT_FOUND, number) : ST_OK;
+}
+
 /* The arguments (slot, from, from_slot): an empty slot of this cspace and a full one of that. */
 static status_t transfer_slots(struct object *o, struct invocation *inv, struct slot **to,
                                struct slot **from)
@@ -197,15 +208,10 @@ static status_t cspace_move(struct object *o, struct invocation *inv)
  * is not empty yet has fewer children. */
 static status_t cspace_delete(struct object *o, struct invocation *inv)
 {
-    word_t number = inv_word(inv, 0);
-    struct slot *s = named_slot(o, number);
+    struct slot *s;
+    status_t status = full_slot(o, inv, &s);
 
-    if (s == NULL)
-        return inv_fail(inv, ST_BAD_ARG, 0);
-    if (slot_is_empty(s))
-        return inv_fail(inv, ST_NOT_FOUND, number);
-
-    return empty_slot(inv, s);
+    return status == ST_OK ? empty_slot(inv, s) : status;
 }
 
 /*
@@ -216,13 +222,11 @@ static status_t cspace_delete(struct object *o, struct invocation *inv)
  */
 static status_t cspace_revoke(struct object *o, struct invocation *inv)
 {
-    word_t number = inv_word(inv, 0);
-    struct slot *s = named_slot(o, number);
+    struct slot *s;
+    status_t status = full_slot(o, inv, &s);
 
-    if (s == NULL)
-        return inv_fail(inv, ST_BAD_ARG, 0);
-    if (slot_is_empty(s))
-        return inv_fail(inv, ST_NOT_FOUND, number);
+    if (status != ST_OK)
+        return status;
 
     while (!slot_revoke_step(s)) {
         if (cpu_interrupt_pending())
