@@ -260,6 +260,31 @@ static void receive_once(void *argument)
     worker_self()->result = q_recv(&m, 0);
 }
 
+static void stumble(void *argument)
+{
+    (void)argument;
+    __asm__ volatile("unimp");
+}
+
+/* The capability by which a thread has its handler: without it an exception stops the thread. */
+static void test_handler(void)
+{
+    cap_t e = make(OBJ_endpoint, 0, 0), given = badged(e, ENDPOINT_SEND, 3);
+    struct worker *server = WORKER(receive_once, NULL, .endpoint = e);
+    struct worker *w = worker_new(&(struct worker_options){.handler = given});
+
+    ok(thread_reaches(server->thread, THREAD_RECEIVING), "revoke: a handler waits");
+    must(q_cspace_revoke(SLOT_CSPACE, given), "revoke"); /* the thread's own, made from it */
+    worker_start(w, stumble, NULL);
+    ok(thread_reaches(w->thread, THREAD_STOPPED) &&
+           thread_read(server->thread).state == THREAD_RECEIVING,
+       "revoke: the handler's capability is taken away, and it does not hear the next exception");
+    worker_drop(w);
+    worker_drop(server);
+    drop(given);
+    drop(e);
+}
+
 /* A thread that uses what was revoked, one that is bound by it, and one that runs on it. */
 static void test_threads(void)
 {
@@ -279,6 +304,7 @@ static void test_threads(void)
        "revoke: a thread that calls through a revoked capability hears BAD_CAP");
     probe_start(p, PROBE_ILLEGAL, 0, 0);
     ok(probe_wait(p) && p->touched.status == ST_ILLEGAL, "revoke: a handler hears");
+    test_handler();
     worker_drop(w);
     worker_drop(caller);
     prober_drop(p);

@@ -9,17 +9,19 @@ Each test/mutants/*.patch opens with lines
     Test: a regular expression for the TAP line that must fail
     Set: unit, system, random, boot, gdb or trace
     Build: release or debug (release if left away)
-The project is copied to build/mutants/tree; for each patch, that tree is changed, built and tested
-by its own `make test`, and changed back.  A mutant that lives, or whose patch or build fails, is a
-failure: the last line is the sum.  Patches that do not apply to the source as it is are told before
-the first one is run, since a run of all of them takes long.
+The project is copied to build/mutants/tree0 and tree1, for two workers; for each patch, such a tree is
+changed, built and tested by its own `make test`, and changed back.  A mutant that lives, or whose patch
+or build fails, is a failure: the last line is the sum.  Patches that do not apply to the source as it
+is are told before the first one is run, since a run of all of them takes long.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -28,8 +30,12 @@ ROOT = os.path.dirname(os.path.dirname(TOOLS))
 sys.path.insert(0, TOOLS)
 import check_licence  # noqa: E402
 
-TREE = os.path.join("build", "mutants", "tree")
+TREE = os.path.join("build", "mutants", "tree%d")  # one for each worker
+WORKERS = min(2, os.cpu_count() or 1)
 LIMIT = 900  # seconds for the build and the tests of one mutant
+
+
+ONE_DEBUGGER = threading.Lock()  # gdb's port is the same for both
 
 
 def head(text):
@@ -44,18 +50,18 @@ def head(text):
     return found
 
 
-def copy_tree():
+def copy_tree(tree):
     """A fresh copy of the project's files; objects built there before are kept."""
     wanted = [n for n in check_licence.files() if os.path.isfile(n)]
-    for folder, _, names in os.walk(TREE):
-        if os.path.relpath(folder, TREE).split(os.sep)[0] == "build":
+    for folder, _, names in os.walk(tree):
+        if os.path.relpath(folder, tree).split(os.sep)[0] == "build":
             continue
         for name in names:
             path = os.path.join(folder, name)
-            if os.path.relpath(path, TREE) not in wanted:
+            if os.path.relpath(path, tree) not in wanted:
                 os.remove(path)
     for name in wanted:
-        target = os.path.join(TREE, name)
+        target = os.path.join(tree, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(name, "rb") as f:
             data = f.read()
@@ -66,25 +72,25 @@ def copy_tree():
         shutil.copy(name, target)
 
 
-def patch(path, *more):
-    done = subprocess.run(["patch", "-p1", "-s", "--no-backup-if-mismatch", "-d", TREE, *more],
+def patch(tree, path, *more):
+    done = subprocess.run(["patch", "-p1", "-s", "--no-backup-if-mismatch", "-d", tree, *more],
                           stdin=open(path, "rb"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True)
     return done.returncode == 0, done.stdout
 
 
-def touch(path):
+def touch(tree, path):
     """Give the patched files a new time, so that make sees the change back as well."""
     with open(path) as f:
         for name in re.findall(r"^\+\+\+ b/(\S+)", f.read(), re.M):
-            if os.path.exists(os.path.join(TREE, name)):
-                os.utime(os.path.join(TREE, name))
+            if os.path.exists(os.path.join(tree, name)):
+                os.utime(os.path.join(tree, name))
 
 
-def run_set(about):
+def run_set(tree, about):
     """Build the tree and run one set there; None if that is what a test run looks like, else text."""
     line = os.environ.get("MAKE", "make").split() + [
-        "-C", TREE, "test", "DEPS=no", "BUILDS=" + about.get("Build", "release"),
+        "-C", tree, "test", "DEPS=no", "BUILDS=" + about.get("Build", "release"),
         "SETS=" + about["Set"]]
     environment = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
     try:
@@ -112,25 +118,26 @@ def unfit(path):
         return "its head lacks %s" % ", ".join(lacking)
     if about["Set"] not in ("unit", "system", "random", "boot", "gdb", "trace"):
         return "Set: %s is not known" % about["Set"]
-    good, output = patch(path, "--dry-run", "--force")
+    good, output = patch(TREE % 0, path, "--dry-run", "--force")
     return None if good else "does not apply: " + " ".join(output.split())
 
 
-def verdict(path):
+def verdict(tree, path):
     """(killed, text) for one patch, which applies."""
     about = about_patch(path)
-    good, output = patch(path)
+    good, output = patch(tree, path)
     if not good:
         return False, "does not apply:\n" + output
-    touch(path)
-    results = os.path.join(TREE, "build", "test.tap")
+    touch(tree, path)
+    results = os.path.join(tree, "build", "test.tap")
     if os.path.exists(results):
         os.remove(results)
     try:
-        wrong = run_set(about)
+        with ONE_DEBUGGER if about["Set"] in ("gdb", "trace") else contextlib.nullcontext():
+            wrong = run_set(tree, about)
     finally:
-        patch(path, "-R")
-        touch(path)
+        patch(tree, path, "-R")
+        touch(tree, path)
     if wrong:
         return False, "its tests did not run:\n" + wrong
     with open(results) as f:
@@ -159,20 +166,37 @@ def main():
     names, failed = chosen(folder)
     for name in failed:
         print("mutants: there is no %s" % os.path.join(folder, name + ".patch"))
-    copy_tree()
+    for worker in range(WORKERS):
+        copy_tree(TREE % worker)
     fit = []
     for name in names:
         why = unfit(os.path.join(folder, name + ".patch"))
         if why:
             print("mutants: %s: %s" % (name, why), flush=True)
         (failed if why else fit).append(name)
-    for number, name in enumerate(fit, 1):
-        begin = time.monotonic()
-        killed, text = verdict(os.path.join(folder, name + ".patch"))
-        if not killed:
-            failed.append(name)
-        print("%d of %d: %s %s (%.0f s): %s" % (number, len(fit), "killed" if killed else "FAILED",
-                                              name, time.monotonic() - begin, text), flush=True)
+    todo, done, lock = list(reversed(fit)), [], threading.Lock()
+
+    def work(tree):
+        while True:
+            with lock:
+                if not todo:
+                    return
+                name = todo.pop()
+            begin = time.monotonic()
+            killed, text = verdict(tree, os.path.join(folder, name + ".patch"))
+            with lock:
+                done.append(name)
+                if not killed:
+                    failed.append(name)
+                print("%d of %d: %s %s (%.0f s): %s" % (
+                    len(done), len(fit), "killed" if killed else "FAILED", name,
+                    time.monotonic() - begin, text), flush=True)
+
+    workers = [threading.Thread(target=work, args=(TREE % n,)) for n in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     if failed:
         print("mutants: not killed: %s" % " ".join(failed))
     print("%d passed, %d failed" % (len(set(names) - set(failed)), len(failed)))
