@@ -136,19 +136,13 @@ static bool leaf_in_use(const struct aspace *a, u64 start)
     return r && r->start < start + ASPACE_LEAF_SPAN;
 }
 
-/* Free the page-table nodes that only [start, end), where no region is any more, needed; how many
- * that were. */
-static u64 prune_tables(struct aspace *a, u64 start, u64 end)
+/* Free the page-table leaf of that address, and what this leaves empty above it, if no region needs it
+ * any more; how many nodes that were. */
+static u64 prune_leaf(struct aspace *a, u64 address)
 {
-    u64 low = align_down(start, ASPACE_LEAF_SPAN), high = align_up(end, ASPACE_LEAF_SPAN);
+    u64 start = align_down(address, ASPACE_LEAF_SPAN);
 
-    if (leaf_in_use(a, low))
-        low += ASPACE_LEAF_SPAN;
-    if (low < high && leaf_in_use(a, high - ASPACE_LEAF_SPAN))
-        high -= ASPACE_LEAF_SPAN;
-    if (low >= high)
-        return 0;
-    return radix_prune(&a->table, low >> PAGE_SHIFT, (high - low) >> PAGE_SHIFT);
+    return leaf_in_use(a, start) ? 0 : radix_prune(&a->table, start >> PAGE_SHIFT, RADIX_ENTRIES);
 }
 
 /* -------------------------------------------------------------------------- work in several steps */
@@ -250,11 +244,10 @@ static inline bool hide(struct region *r, u64 from, u64 to)
 /* The page tables at both ends of [start, end), where no region is any more. */
 static void prune_ends(struct aspace *a, u64 start, u64 end)
 {
-    u64 first_end = align_up(start + 1, ASPACE_LEAF_SPAN);
-    u64 pruned = prune_tables(a, start, MIN(end, first_end));
+    u64 pruned = prune_leaf(a, start);
 
-    if (end > first_end)
-        pruned += prune_tables(a, align_down(end - 1, ASPACE_LEAF_SPAN), end);
+    if (align_down(end - 1, ASPACE_LEAF_SPAN) > start)
+        pruned += prune_leaf(a, end - 1);
     if (pruned)
         mmu_flush_asid(a->asid);
 }
