@@ -5,10 +5,13 @@
  * Loans form chains: a client lends to a server, which lends on to another.  A chain has one
  * context, at its end, and that context is the home of the thread at its head: so where a link goes
  * away, the upper part gets its context back by one walk to the end, and the lower part starts anew
- * with the nearest home that its members have.  Chains are walked, never recursed.
+ * with the best home that its members have.  Chains are walked, never recursed.
  *
  * The tempting other design, a queue of threads with inherited priorities, must recompute them along
  * the chain at each call; here a call changes one pointer and the queue does not notice.
+ *
+ * The file is long because each function leaves queue, loans and suspension as all others expect them
+ * (Y1 to Y3, T1, T5), and that can be seen only side by side.
  */
 #include "kernel/core/schedule.h"
 

@@ -16,6 +16,8 @@
  * What a server hears of it needs a record, and whether there is room for one never decides whether a
  * client may unmap: without room the object's server is told to look for itself (served.c, RESYNC).
  * Refusing instead would let a server that takes few mappings keep its clients from shrinking them.
+ *
+ * The file is long because removing and protecting share the steps, and finish each other's.
  */
 #include "kernel/object/cut.h"
 
