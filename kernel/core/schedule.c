@@ -99,13 +99,7 @@ static void animate(struct sched *s, struct thread *t)
     t->sched = s;
     settle(s);
     if (t == ready.current)
-        schedule_again();
-}
-
-/* Lock: any. */
-void schedule_again(void)
-{
-    ready.current = NULL;
+        ready.current = NULL; /* schedule_pick looks again */
 }
 
 /* ------------------------------------------------------------------------------------- stranding */
@@ -179,6 +173,17 @@ static inline void find_context(struct thread *t)
 {
     if (t->state != THREAD_RECEIVING && !(t->state == THREAD_READY && t == ready.current))
         take_context(t);
+}
+
+/* Lock: any.  The thread that entered the kernel, if it is without a context, takes one now: nobody will
+ * remember it. */
+void schedule_again(void)
+{
+    struct thread *before = ready.current;
+
+    ready.current = NULL;
+    if (before && before->state == THREAD_READY && !before->sched)
+        find_context(before);
 }
 
 /* ---------------------------------------------------------------------------------------- pledges */
@@ -599,11 +604,7 @@ static __attribute__((noinline, cold)) void switch_budget(void)
  * its context on the way. */
 static struct thread *pick_other(void)
 {
-    struct thread *before = ready.current;
-
-    ready.current = NULL;
-    if (before && before->state == THREAD_READY && !before->sched)
-        find_context(before);
+    schedule_again();
     if (ready.limited)
         switch_budget();
     return pick();

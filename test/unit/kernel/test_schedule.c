@@ -403,6 +403,23 @@ static void chain_when_client_dies_runs_on_the_best_home(void **state)
     assert_null(homes[0]->thread);
 }
 
+/* It lost its context in the kernel, which then has to look anew who runs. */
+static void current_thread_when_limits_change_is_not_forgotten(void **state)
+{
+    (void)state;
+    start(7);
+    schedule_ready(threads[0]);
+    schedule_pick();
+    do_lend(0, 1);
+    assert_ptr_equal(schedule_pick(), threads[1]);
+    do_stop(0); /* what it ran on is gone, and it is the one that runs */
+    schedule_set_limited(homes[2], true);
+    schedule_set_limited(homes[2], false);
+    assert_ptr_equal(schedule_pick(), threads[1]);
+    assert_ptr_equal(threads[1]->sched, homes[1]);
+    check_all();
+}
+
 static void chain_when_middle_dies_gives_back_to_the_client(void **state)
 {
     (void)state;
@@ -489,6 +506,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loans_when_anything_happens_follow_the_model),
         cmocka_unit_test(chain_when_client_dies_runs_on_the_best_home),
+        cmocka_unit_test(current_thread_when_limits_change_is_not_forgotten),
         cmocka_unit_test(chain_when_middle_dies_gives_back_to_the_client),
         cmocka_unit_test(chain_when_clients_context_vanishes_falls_back),
         cmocka_unit_test(passive_when_its_client_dies_is_helped_by_the_next),
