@@ -175,15 +175,20 @@ static inline void find_context(struct thread *t)
         take_context(t);
 }
 
-/* Lock: any.  The thread that entered the kernel, if it is without a context, takes one now: nobody will
- * remember it. */
-void schedule_again(void)
+/* The thread that entered the kernel, if it is without a context, takes one before it is forgotten. */
+static inline void forget_current(void)
 {
     struct thread *before = ready.current;
 
     ready.current = NULL;
     if (before && before->state == THREAD_READY && !before->sched)
         find_context(before);
+}
+
+/* Lock: any. */
+void schedule_again(void)
+{
+    forget_current();
 }
 
 /* ---------------------------------------------------------------------------------------- pledges */
@@ -604,7 +609,7 @@ static __attribute__((noinline, cold)) void switch_budget(void)
  * its context on the way. */
 static struct thread *pick_other(void)
 {
-    schedule_again();
+    forget_current();
     if (ready.limited)
         switch_budget();
     return pick();
