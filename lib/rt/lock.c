@@ -9,26 +9,8 @@
 #include <stdlib.h>
 #include <sys/lock.h>
 
+#include "lib/rt/internal.h"
 #include "lib/rt/rt.h"
-
-/* The lock's notification, made now if need be; 0 if there is no room for one. */
-static cap_t lock_waiters(struct rt_lock *lock)
-{
-    cap_t have = __atomic_load_n(&lock->waiters, __ATOMIC_ACQUIRE);
-    struct result made;
-
-    if (have)
-        return have;
-    made = object_create(SLOT_BANK, OBJ_notification, 0, 0);
-    if (made.status != ST_OK)
-        return 0;
-    if (!__atomic_compare_exchange_n(&lock->waiters, &have, made.value, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE)) {
-        slot_free(made.value); /* another thread was first */
-        return have;
-    }
-    return made.value;
-}
 
 bool rt_lock_try(struct rt_lock *lock)
 {
@@ -44,7 +26,7 @@ void rt_lock(struct rt_lock *lock)
 
     if (rt_lock_try(lock))
         return;
-    waiters = lock_waiters(lock);
+    waiters = notification_once(&lock->waiters);
     while (__atomic_exchange_n(&lock->state, waiters ? 2 : 1, __ATOMIC_ACQUIRE) != 0) {
         if (waiters)
             q_notification_wait(waiters);

@@ -77,6 +77,24 @@ struct result object_create(cap_t bank, enum object_type type, word_t a, word_t 
     return (struct result){ST_OK, slot};
 }
 
+cap_t notification_once(cap_t *where)
+{
+    cap_t have = __atomic_load_n(where, __ATOMIC_ACQUIRE);
+    struct result made;
+
+    if (have)
+        return have;
+    made = object_create(SLOT_BANK, OBJ_notification, 0, 0);
+    if (made.status != ST_OK)
+        return 0;
+    if (!__atomic_compare_exchange_n(where, &have, made.value, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        slot_free(made.value); /* another thread was first */
+        return have;
+    }
+    return made.value;
+}
+
 struct result cap_mint(cap_t from, word_t rights, word_t badge)
 {
     cap_t slot = slot_alloc();

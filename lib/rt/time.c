@@ -1,31 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Sleeping: waiting, with an end, for a notification that nobody signals.  All threads share it. */
+#include "lib/rt/internal.h"
 #include "lib/rt/rt.h"
 
 static cap_t silent; /* made when somebody first sleeps */
 
-/* The notification; 0 if the bank has no room for it. */
-static cap_t silent_notification(void)
-{
-    cap_t have = __atomic_load_n(&silent, __ATOMIC_ACQUIRE);
-    struct result made;
-
-    if (have)
-        return have;
-    made = object_create(SLOT_BANK, OBJ_notification, 0, 0);
-    if (made.status != ST_OK)
-        return 0;
-    if (!__atomic_compare_exchange_n(&silent, &have, made.value, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE)) {
-        slot_free(made.value); /* another thread was first */
-        return have;
-    }
-    return made.value;
-}
-
 void clock_sleep_until(word_t moment)
 {
-    cap_t n = silent_notification();
+    cap_t n = notification_once(&silent);
 
     do {
         if (n)

@@ -97,6 +97,26 @@ bool slot_is_empty(cap_t slot)
     return must(q_cspace_query(SLOT_CSPACE, slot), "cspace.query") == 0;
 }
 
+cap_t many_copies(word_t n, cap_t bank, cap_t of, bool chain)
+{
+    cap_t table = make_in(bank, OBJ_cspace, 14, 0);
+
+    must(q_cspace_copy(table, 1, SLOT_CSPACE, of, RIGHTS_ALL), "copy");
+    for (word_t i = 2; i <= n; i++)
+        must(q_cspace_copy(table, i, table, chain ? i - 1 : 1, RIGHTS_ALL), "copy");
+    return table;
+}
+
+void let_go(word_t label)
+{
+    struct message m = {0};
+
+    message_prepare(&m, label, 0, 0);
+    m.tag |= SYS_NONBLOCK;
+    if (q_reply_recv(&m) != ST_WOULD_BLOCK)
+        bail("something came with the reply");
+}
+
 /* --------------------------------------------------------------------------- what may not change */
 
 /* An operation without arguments; its results, up to six, go to `results`. */

@@ -40,6 +40,12 @@ void drop(cap_t cap); /* delete, and give the slot back */
 /* Give the slot back of a capability that something else has deleted (a bank destroyed). */
 void forget(cap_t cap);
 bool slot_is_empty(cap_t slot);
+/* A new table from `bank` with `n` copies of a capability in slots 1 to n: each from the one before, or
+ * all the others from the first. */
+cap_t many_copies(word_t n, cap_t bank, cap_t of, bool chain);
+
+/* Reply to an exception with `label`, and receive nothing. */
+void let_go(word_t label);
 
 /* ---- What may not change ----*/
 struct bank_state {

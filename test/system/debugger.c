@@ -23,17 +23,6 @@ static status_t hear(struct message *m)
     return message_status(m);
 }
 
-/* The handler's reply, and nothing received. */
-static void let_go(word_t label)
-{
-    struct message m = {0};
-
-    message_prepare(&m, label, 0, 0);
-    m.tag |= SYS_NONBLOCK;
-    if (q_reply_recv(&m) != ST_WOULD_BLOCK)
-        bail("something came with the reply");
-}
-
 /* ---- Every register ----------------------------------------------------------------------------*/
 
 #define FREE_X \

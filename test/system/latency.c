@@ -51,20 +51,10 @@ static void in_time(const char *what)
     note("%s: %lu at most in %lu rounds", what, worst, rounds);
 }
 
-static cap_t many_copies(cap_t bank, cap_t of, bool chain)
-{
-    cap_t table = make_in(bank, OBJ_cspace, 14, 0);
-
-    must(q_cspace_copy(table, 1, SLOT_CSPACE, of, RIGHTS_ALL), "copy");
-    for (word_t i = 2; i <= COPIES; i++)
-        must(q_cspace_copy(table, i, table, chain ? i - 1 : 1, RIGHTS_ALL), "copy");
-    return table;
-}
-
 static void test_revoke(bool chain)
 {
     cap_t bank = make(OBJ_bank, 1000, 0), e = make(OBJ_endpoint, 0, 0);
-    cap_t table = many_copies(bank, e, chain);
+    cap_t table = many_copies(COPIES, bank, e, chain);
 
     begin();
     must(q_cspace_revoke(SLOT_CSPACE, e), "revoke");
@@ -96,7 +86,8 @@ static void test_bank(void)
 
     bank = full_bank(&object, &view);
     e = make_in(bank, OBJ_endpoint, 0, 0);
-    table = many_copies(kit.bank, e, false); /* and 10,000 capabilities to one of its objects */
+    table =
+        many_copies(COPIES, kit.bank, e, false); /* and 10,000 capabilities to one of its objects */
     begin();
     must(q_bank_destroy(bank), "bank.destroy");
     ok(watch->rounds > 10, "latency: the end of a bank takes many periods");

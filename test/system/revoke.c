@@ -345,17 +345,6 @@ static void before_tick(void)
         ;
 }
 
-/* A table in `bank` with a capability copied many times: each from the one before, or all from one. */
-static cap_t many_copies(cap_t bank, cap_t of, bool chain)
-{
-    cap_t table = make_in(bank, OBJ_cspace, 14, 0);
-
-    must(q_cspace_copy(table, 1, SLOT_CSPACE, of, RIGHTS_ALL), "copy");
-    for (word_t i = 2; i <= COPIES; i++)
-        must(q_cspace_copy(table, i, table, chain ? i - 1 : 1, RIGHTS_ALL), "copy");
-    return table;
-}
-
 static struct {
     cap_t bank;
     volatile bool over;
@@ -386,7 +375,7 @@ static void test_dying(void)
     struct worker *w = worker_new(&(struct worker_options){0});
 
     watcher->bank = copy_of(bank, RIGHTS_ALL);
-    table = many_copies(bank, e, false);
+    table = many_copies(COPIES, bank, e, false);
     watcher->over = false;
     before_tick();
     worker_start(w, watch, NULL);
@@ -421,7 +410,7 @@ static void test_interrupted(bool chain)
     struct worker *w;
     word_t left = 0, ticks;
 
-    table = many_copies(bank, e, chain);
+    table = many_copies(COPIES, bank, e, chain);
     w = worker_new(&(struct worker_options){.bank = bank, .priority = -1});
     worker_start(w, revoke_all, (void *)e);
     before_tick();
@@ -451,7 +440,7 @@ static void test_own_end(void)
 {
     word_t before = bank_read(kit.bank).used, ticks;
     cap_t bank = make(OBJ_bank, 1000, 0), e = make_in(bank, OBJ_endpoint, 0, 0);
-    cap_t table = many_copies(bank, e, true);
+    cap_t table = many_copies(COPIES, bank, e, true);
     struct worker *w = worker_new(&(struct worker_options){.bank = bank});
 
     before_tick();
@@ -472,7 +461,7 @@ static void test_own_end(void)
 static void test_many_children(void)
 {
     cap_t bank = make(OBJ_bank, 1000, 0), e = make(OBJ_endpoint, 0, 0);
-    cap_t table = many_copies(bank, e, false), to = slot_new();
+    cap_t table = many_copies(COPIES, bank, e, false), to = slot_new();
     word_t ticks;
 
     before_tick();

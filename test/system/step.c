@@ -108,16 +108,6 @@ static void set_registers(const struct thread_registers *r)
     must(q_thread_set_registers(d.thread, r, false), "write");
 }
 
-static void let_go(word_t label)
-{
-    struct message m = {0};
-
-    message_prepare(&m, label, 0, 0);
-    m.tag |= SYS_NONBLOCK;
-    if (q_reply_recv(&m) != ST_WOULD_BLOCK)
-        bail("something came with the reply");
-}
-
 /* ---- Steps -------------------------------------------------------------------------------------*/
 
 /* The step must end at `label`. */

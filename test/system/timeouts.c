@@ -390,7 +390,8 @@ int main(void)
     clock_sleep(1);
     lonely = make(OBJ_endpoint, 0, 0);
     quiet = make(OBJ_notification, 0, 0);
-    test_sleepers(10); /* pages of the program that are touched first here are paid for now */
+    test_sleepers(
+        10); /* a small round first: the program's own pages that it touches are then counted */
     before = pages_used();
     deaf = worker_new(&(struct worker_options){.endpoint = lonely});
     test_each();
